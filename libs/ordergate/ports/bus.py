@@ -1,0 +1,82 @@
+"""The bus beside the ledger: work that arrives, facts that leave, small state that survives a restart."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ordergate.ports.ledger import Entry
+from ordergate.trading.fills import Fill
+from ordergate.trading.ids import AccountName, Symbol, VenueName
+
+
+class Delivery(Protocol):
+    """One message of a durable consumer, to be answered exactly one way. Unanswered, it comes again after the ack wait."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def sequence(self) -> int:
+        """Stream sequence."""
+
+    @property
+    def stored_at_ms(self) -> int: ...
+    @property
+    def delivery_count(self) -> int: ...
+
+    async def ack(self) -> None: ...
+    async def retry(self, *, after_seconds: float) -> None: ...
+    async def bury(self, *, reason: str, error_id: str) -> None:
+        """Store the message in DEAD with the reason, then end its delivery."""
+
+
+Handler = Callable[[Delivery], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFill:
+    fill: Fill
+    sequence: int
+
+
+class Publisher(Protocol):
+    """Guarded publications, each repeated with the same guard until answered. All raise BusUnavailable at their limit."""
+
+    async def store_fill(self, fill: Fill) -> bool:
+        """True: stored now. False: the same trade was stored before (success as well)."""
+
+    async def answer(self, subject: str, payload: bytes, *, message_id: str) -> None:
+        """A durable answer or statement in AUDIT; the same message_id is stored once."""
+
+    def record(self, subject: str, payload: bytes) -> None:
+        """A record in AUDIT that may be lost with the process (request log); never waits, bounded, drops counted."""
+
+
+class Feed(Protocol):
+    """Ordered replay, then live: no ack, gaps detected and read again."""
+
+    def orders(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncIterator[Entry | None]:
+        """Every ORDERS entry of the account after stream sequence `after`. A None marks that the end was reached for now."""
+
+    def fills(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncIterator[StoredFill | None]:
+        """Every FILLS message of the account after stream sequence `after`, None once the end is reached."""
+
+
+class Shelf(Protocol):
+    """A key-value bucket. Values are small JSON documents."""
+
+    async def get(self, key: str) -> bytes | None: ...
+    async def put(self, key: str, value: bytes) -> None: ...
+    async def delete(self, key: str) -> None: ...
+    def watch(self, pattern: str) -> AsyncIterator[tuple[str, bytes | None] | None]:
+        """Present entries, then None, then changes (value None: deleted)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionKey:
+    venue: VenueName
+    account: AccountName
+    symbol: Symbol

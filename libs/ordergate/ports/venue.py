@@ -1,0 +1,215 @@
+"""A venue as the services see it: three outcomes, not two, and a declaration that says what it is."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from ordergate.trading.fills import Liquidity
+from ordergate.trading.ids import (
+    ClientOrderId,
+    ErrorId,
+    KeyId,
+    Symbol,
+    TradeId,
+    VenueName,
+    VenueOrderId,
+)
+from ordergate.trading.instrument import Instrument, ReferencePrice
+from ordergate.trading.order import (
+    OrderRequest,
+    OrderType,
+    PositionSide,
+    Side,
+    TimeInForce,
+    VenueView,
+)
+
+
+class IdScope(StrEnum):
+    FOREVER = "forever"  # a second order with the same client id never executes
+    OPEN_ONLY = "open_only"  # a finished order frees its id
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What a venue is. Code asks this, never the venue's name. Times in ms; fees as a fraction of notional."""
+
+    venue: VenueName
+    id_scope: IdScope
+    window_ms: int  # a request older than this by the venue's clock is refused
+    settle_ms: int  # after that, time for an executed order to show in every read
+    send_margin_ms: int  # no send when less than this is left of the window
+    lookup_is_witness: bool  # the lookup by client id would show the order had it executed in any way
+    orders_requests_by_nonce: bool
+    private_stream: bool
+    hides_maker_fills: bool
+    maker_fee: Decimal
+    taker_fee: Decimal
+    trade_lag_ms: int  # how long a trade may stay invisible in the trade list
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    post_only: bool
+    quote_quantity: bool
+    position_sides: frozenset[PositionSide]
+    native_replace: bool
+    error_id_prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTrade:
+    """A trade of ours as the venue lists it."""
+
+    trade_id: TradeId
+    venue_order_id: VenueOrderId
+    client_order_id: ClientOrderId | None
+    symbol: Symbol
+    side: Side
+    position_side: PositionSide
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    liquidity: Liquidity
+    venue_time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenuePosition:
+    """quantity is signed: short positions are negative, on every position side."""
+
+    position_id: str
+    symbol: Symbol
+    position_side: PositionSide
+    quantity: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealised_pnl: Decimal
+    realised_pnl: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    asset: str
+    wallet: Decimal
+    available: Decimal
+
+
+# Outcomes of one signed call that may change something at the venue.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """The venue's word. For a cancel: `view` is the order after it (None where the answer shows none)."""
+
+    view: VenueView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotExecuted:
+    """By the venue's error table this request did nothing. credentials: the key itself is refused, the account must halt."""
+
+    reason: str
+    message: str
+    error_id: ErrorId
+    credentials: bool = False
+    not_found: bool = False  # a cancel met no such order: it answers the cancel, never the order
+    too_late: bool = False  # a cancel met a finished order
+    view: VenueView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """429 or 418: not executed; nobody may call again for this long."""
+
+    retry_after_ms: int
+    error_id: ErrorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockRefused:
+    """The venue refused the timestamp: not executed; the clock must be read again first."""
+
+    error_id: ErrorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """Nothing left this process. `retriable`: another attempt may follow while the order lives."""
+
+    reason: str
+    retriable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """It may have executed: time-out, reset, 5xx, unreadable body, replay or duplicate answer."""
+
+    reason: str
+    error_id: ErrorId
+
+
+Outcome = Executed | NotExecuted | Throttled | ClockRefused | NotSent | Unknown
+
+WriteAhead = Callable[[int, KeyId], Awaitable[bool]]
+"""Given the timestamp (venue ms) and key the request will be signed with; True once it stands in the ledger and every check
+after it has passed. False: nothing is sent (NotSent, not retriable by the session)."""
+
+
+class Priority(IntEnum):
+    """Who goes first when the budget is short."""
+
+    CANCEL = 0
+    RESOLVE = 1
+    PLACE = 2
+    RECONCILE = 3
+    POLL = 4
+
+
+class Trading(Protocol):
+    """What order_submission may do, with the trading key."""
+
+    declaration: Declaration
+
+    async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
+        """One attempt, sent at most once. deadline_seconds bounds the wait for budget."""
+
+    async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome: ...
+
+    async def cancel_all(self, symbol: Symbol | None) -> Outcome: ...
+
+
+class Reading(Protocol):
+    """What every other service may ask, with a read-only key. All raise VenueUnavailable, or ClockUnknown before sending."""
+
+    declaration: Declaration
+
+    async def lookup(
+        self, symbol: Symbol, client_order_id: ClientOrderId, *, priority: Priority = Priority.RESOLVE
+    ) -> VenueView | None:
+        """The order by its client id, finished ones included; None: the venue said it has none."""
+
+    async def order(self, symbol: Symbol, venue_order_id: VenueOrderId) -> VenueView | None: ...
+
+    async def open_orders(self, symbol: Symbol | None = None) -> Sequence[VenueView]:
+        """All kinds of open orders (plain, conditional)."""
+
+    async def trades(self, symbol: Symbol, *, from_id: TradeId | None, limit: int) -> Sequence[VenueTrade]:
+        """Ascending by trade id, from_id inclusive (None: from the beginning of what the venue keeps)."""
+
+    async def positions(self) -> Sequence[VenuePosition]: ...
+
+    async def balances(self) -> Sequence[Balance]: ...
+
+    async def venue_time_ms(self) -> int:
+        """The venue's clock, from an answer that came just now (the fence needs this, not an estimate)."""
+
+
+class Market(Protocol):
+    """Public facts; no key."""
+
+    async def instruments(self) -> Sequence[Instrument]: ...
+
+    async def prices(self) -> Sequence[ReferencePrice]: ...

@@ -1,0 +1,80 @@
+"""Every error that ordergate raises, split by what the caller can do about it.
+
+* OrdergateError
+  x Misuse                    the call is wrong: change the call
+    - InvalidToken            a name or id that cannot stand on the bus or at a venue
+    - TransitionRefused       an event that cannot happen to an order in this state
+  x Misconfigured             the installation is wrong: an operator must change it, the service refuses to start
+    - StreamDrift             a stream, consumer or bucket differs from its declaration
+    - UnsafeKeyFile           a key file that others can read, or that is not a key
+    - UnknownVenue            no adapter of that name
+  x Unavailable               the world is away: the same call may succeed later
+    - BusUnavailable          the bus did not answer in the time given
+    - VenueUnavailable        a read from the venue failed
+    - ClockUnknown            the venue's time is not known well enough to sign
+  x Unreadable                bytes that are not the message they should be
+
+Expected outcomes (a refusal by risk, a rejection by a venue, an unknown outcome) are values, not errors.
+"""
+
+
+class OrdergateError(Exception):
+    """Something went wrong in ordergate."""
+
+    def __init__(self, message: str | None = None, *, error_id: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+        self.error_id = error_id
+
+
+class Misuse(OrdergateError):
+    """The call is wrong; change the call."""
+
+
+class InvalidToken(Misuse, ValueError):
+    """A name or id that cannot stand on the bus or at a venue."""
+
+
+class TransitionRefused(Misuse):
+    """An event that cannot happen to an order in this state."""
+
+    def __init__(self, state: str, event: str, why: str) -> None:
+        super().__init__(f"an order that is {state} cannot take {event}: {why}")
+        self.state = state
+        self.event = event
+        self.why = why
+
+
+class Misconfigured(OrdergateError):
+    """The installation is wrong; an operator must change it."""
+
+
+class StreamDrift(Misconfigured):
+    """A stream, consumer or bucket differs from its declaration; run the provision command or undo the change."""
+
+
+class UnsafeKeyFile(Misconfigured):
+    """A key file that others can read, or that is not a key; set its mode to 0400."""
+
+
+class UnknownVenue(Misconfigured):
+    """No adapter of that name."""
+
+
+class Unavailable(OrdergateError):
+    """The world is away; the same call may succeed later."""
+
+
+class BusUnavailable(Unavailable):
+    """The bus did not answer in the time given; repeat the same call with the same guard."""
+
+
+class VenueUnavailable(Unavailable):
+    """A read from the venue failed; nothing is known from it, ask again."""
+
+
+class ClockUnknown(Unavailable):
+    """The venue's time is not known well enough to sign; nothing was sent."""
+
+
+class Unreadable(OrdergateError, ValueError):
+    """Bytes that are not the message they should be."""

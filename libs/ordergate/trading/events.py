@@ -1,0 +1,142 @@
+"""What can happen to an order. Past tense, frozen; `at_ms` is the wall clock (UTC ms) of the service that saw it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ordergate.trading.ids import ErrorId
+from ordergate.trading.order import Attempt, OrderRequest, State, VenueView
+
+
+class Source(StrEnum):
+    """Who saw the evidence."""
+
+    SUBMISSION = "submission"
+    LOOKUP = "lookup"
+    OPEN_ORDERS = "open_orders"
+    CANCEL = "cancel"
+    STREAM = "stream"
+
+
+class NonExecution(StrEnum):
+    """Why a request can never execute: the proofs of DESIGN 2."""
+
+    NEVER_SENT = "never_sent"  # said by the very call that wrote the attempt
+    THROTTLED = "throttled"  # 429, 418
+    CLOCK_REFUSED = "clock_refused"  # the venue refused the timestamp
+    FENCED = "fenced"  # the venue's clock has passed timestamp + window + settle, and two lookups found nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """Risk let the order pass."""
+
+    request: OrderRequest
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """We ourselves refused it; nothing was sent."""
+
+    request: OrderRequest
+    at_ms: int
+    reason: str
+    error_id: ErrorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """The venue shows a live order that the ledger does not know."""
+
+    request: OrderRequest
+    view: VenueView
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionBegan:
+    """The write-ahead of attempt k. From k = 2 on it carries the proof that attempt k - 1 cannot execute."""
+
+    attempt: Attempt
+    at_ms: int
+    proof: NonExecution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedUnsent:
+    """The order ends without having been at the venue: never sent, or its last attempt is proven not to execute."""
+
+    state: State  # canceled or expired
+    reason: str
+    at_ms: int
+    error_id: ErrorId | None = None
+    proof: NonExecution = NonExecution.NEVER_SENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueReported:
+    """The venue showed the order."""
+
+    view: VenueView
+    source: Source
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueRejected:
+    """The venue refused the request; by its error table the order does not exist there."""
+
+    attempt: int
+    reason: str
+    error_id: ErrorId
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeLost:
+    """The request was, or may have been, sent, and no answer says what became of it."""
+
+    attempt: int
+    reason: str
+    error_id: ErrorId
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenNotPlaced:
+    """The fence: asked twice after venue time fence_ms (timestamp + window + settle), never found."""
+
+    attempt: int
+    fence_ms: int
+    asked_at_ms: tuple[int, ...]  # venue time of each lookup that found nothing
+    at_ms: int
+    error_id: ErrorId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """Somebody asked for the end of the order. A request, not a state."""
+
+    at_ms: int
+    reason: str = "requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restated:
+    """Nothing new: a live order is said again before the stream forgets it, an unknown one to publish its age."""
+
+    at_ms: int
+
+
+FirstEvent = Approved | Refused | Adopted
+LaterEvent = (
+    SubmissionBegan
+    | EndedUnsent
+    | VenueReported
+    | VenueRejected
+    | OutcomeLost
+    | ProvenNotPlaced
+    | CancelRequested
+    | Restated
+)
+Event = FirstEvent | LaterEvent

@@ -1,0 +1,286 @@
+"""How an order moves.
+
+Rule 1: everything that moves an order lives in this file, and the table below is the whole of it.
+Rule 2: `apply` never guesses. An event that is old news returns the very same snapshot; one that cannot happen is refused by name.
+Rule 3: executed quantity never falls, and a terminal state is left only by venue evidence of an open order or of more executed
+quantity (a *correction*).
+
+    first event           approved | refused | adopted
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import assert_never
+
+from ordergate.trading.errors import TransitionRefused
+from ordergate.trading.events import (
+    Adopted,
+    Approved,
+    CancelRequested,
+    EndedUnsent,
+    FirstEvent,
+    LaterEvent,
+    NonExecution,
+    OutcomeLost,
+    ProvenNotPlaced,
+    Refused,
+    Restated,
+    SubmissionBegan,
+    VenueRejected,
+    VenueReported,
+)
+from ordergate.trading.order import AT_VENUE, Attempt, Order, State, VenueView
+
+S = State
+VENUE_SHOWS = frozenset({S.PENDING, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
+_STAY: frozenset[State] = frozenset()  # the state stays what it is, the snapshot may still say more
+_LATE = VENUE_SHOWS  # reached by correction only
+
+# fmt: off
+TRANSITIONS: dict[State, dict[type[LaterEvent], frozenset[State]]] = {
+    S.APPROVED:         {SubmissionBegan: frozenset({S.SUBMITTING}),
+                         EndedUnsent:     frozenset({S.CANCELED, S.EXPIRED}),
+                         CancelRequested: _STAY, Restated: _STAY},
+    S.SUBMITTING:       {SubmissionBegan: frozenset({S.SUBMITTING}),             # k + 1, with proof about k
+                         EndedUnsent:     frozenset({S.CANCELED, S.EXPIRED}),    # with proof about k
+                         VenueReported:   VENUE_SHOWS,
+                         VenueRejected:   frozenset({S.REJECTED}),
+                         OutcomeLost:     frozenset({S.UNKNOWN}),
+                         ProvenNotPlaced: frozenset({S.NOT_PLACED}),
+                         CancelRequested: _STAY, Restated: _STAY},
+    S.UNKNOWN:          {SubmissionBegan: frozenset({S.SUBMITTING}),             # resubmit flag and fence
+                         EndedUnsent:     frozenset({S.CANCELED, S.EXPIRED}),    # the owner still holds the proof
+                         VenueReported:   VENUE_SHOWS,
+                         VenueRejected:   frozenset({S.REJECTED}),               # the answer came after all
+                         OutcomeLost:     _STAY,
+                         ProvenNotPlaced: frozenset({S.NOT_PLACED}),
+                         CancelRequested: _STAY, Restated: _STAY},
+    S.ADOPTED:          {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
+    S.PENDING:          {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
+    S.ACCEPTED:         {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
+    S.PARTIALLY_FILLED: {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
+    S.FILLED:           {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
+    S.CANCELED:         {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},  # real: a fill after a cancel
+    S.EXPIRED:          {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
+    S.REJECTED:         {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
+    S.NOT_PLACED:       {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
+    S.REFUSED:          {CancelRequested: _STAY},
+}
+# fmt: on
+
+# Of two reports of the same venue millisecond and quantity, the one further along is the newer.
+_PROGRESS = {S.ADOPTED: 0, S.SUBMITTING: 0, S.UNKNOWN: 0, S.PENDING: 1, S.ACCEPTED: 2, S.PARTIALLY_FILLED: 3}
+_ENDED = 4
+
+
+def begin(event: FirstEvent) -> Order:
+    """The snapshot that the first event of an order makes."""
+    match event:
+        case Approved():
+            return Order(request=event.request, state=S.APPROVED, revised_at_ms=event.at_ms)
+        case Refused():
+            return Order(
+                request=event.request,
+                state=S.REFUSED,
+                revised_at_ms=event.at_ms,
+                reason=event.reason,
+                error_id=event.error_id,
+            )
+        case Adopted():
+            return Order(
+                request=event.request,
+                state=S.ADOPTED,
+                revised_at_ms=event.at_ms,
+                venue_order_id=event.view.venue_order_id,
+                executed_quantity=event.view.executed_quantity,
+                venue_updated_at_ms=event.view.updated_at_ms,
+            )
+        case _:
+            assert_never(event)
+
+
+def apply(order: Order, event: LaterEvent) -> Order:
+    """The snapshot after `event`; the same object when the event says nothing new.
+
+    Raises TransitionRefused, with state and event named, for everything the table does not hold.
+    """
+    allowed = TRANSITIONS[order.state].get(type(event))
+    if allowed is None:
+        raise _refusal(order, event, "the table has no such row")
+    match event:
+        case SubmissionBegan():
+            return _begin_attempt(order, event)
+        case EndedUnsent():
+            return _end_unsent(order, event, allowed)
+        case VenueReported():
+            return _report(order, event)
+        case VenueRejected():
+            return _end_at_venue(order, event, S.REJECTED)
+        case OutcomeLost():
+            return _lose_outcome(order, event)
+        case ProvenNotPlaced():
+            return _fence(order, event)
+        case CancelRequested():
+            if order.cancel_requested_at_ms is not None or order.state.is_terminal:
+                return order
+            return replace(order, cancel_requested_at_ms=event.at_ms, revised_at_ms=event.at_ms)
+        case Restated():
+            return replace(order, revised_at_ms=event.at_ms)
+        case _:
+            assert_never(event)
+
+
+def is_correction(before: Order, after: Order) -> bool:
+    """Whether the step left a terminal state: consumers that acted on the ending must know."""
+    return before.state.is_terminal and after is not before
+
+
+def mismatch(order: Order, view: VenueView) -> str | None:
+    """Why `view` is not this order (so it is drift), or None. A venue answer counts only if the terms agree and it is not too old."""
+    terms = order.terms
+    same = {
+        "symbol": view.symbol == order.key.symbol,
+        "side": view.side is terms.side,
+        "type": view.type is terms.type,
+        "quantity": terms.quantity is None or view.quantity == terms.quantity,
+        "price": terms.price is None or view.price == terms.price,
+        "stopPrice": terms.stop_price is None or view.stop_price == terms.stop_price,
+        "positionSide": view.position_side is terms.position_side,
+        "venueOrderId": order.venue_order_id in {None, view.venue_order_id},
+        "createdAt": order.first_attempt_ms is None or view.created_at_ms >= order.first_attempt_ms - CLOCK_SLACK_MS,
+    }
+    return next((name for name, agrees in same.items() if not agrees), None)
+
+
+CLOCK_SLACK_MS = 1_000
+"""Our estimate of the venue's clock may run ahead of it by this much: a venue time this far before the write-ahead is still ours."""
+
+
+def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
+    number = event.attempt.number
+    if order.attempt is not None and number <= order.attempt.number:
+        raise _refusal(order, event, f"attempt {order.attempt.number} was begun already")
+    if number != (order.attempt.number if order.attempt else 0) + 1:
+        raise _refusal(order, event, f"attempt {number} does not follow")
+    if number > 1 and event.proof is None:
+        raise _refusal(order, event, f"no proof that attempt {number - 1} cannot execute")
+    if event.proof is NonExecution.FENCED and not order.request.resubmit:
+        raise _refusal(order, event, "the intent does not allow a resubmission")
+    return replace(
+        order,
+        state=S.SUBMITTING,
+        attempt=event.attempt,
+        first_attempt_ms=order.first_attempt_ms or event.attempt.timestamp_ms,
+        unknown_since_ms=None,
+        reason=None,
+        error_id=None,
+        revised_at_ms=event.at_ms,
+    )
+
+
+def _end_unsent(order: Order, event: EndedUnsent, allowed: frozenset[State]) -> Order:
+    if event.state not in allowed:
+        raise _refusal(order, event, f"it cannot end as {event.state}")
+    return replace(
+        order,
+        state=event.state,
+        reason=event.reason,
+        error_id=event.error_id,
+        unknown_since_ms=None,
+        revised_at_ms=event.at_ms,
+    )
+
+
+def _end_at_venue(order: Order, event: VenueRejected, state: State) -> Order:
+    _require_attempt(order, event, event.attempt)
+    return replace(
+        order,
+        state=state,
+        reason=event.reason,
+        error_id=event.error_id,
+        unknown_since_ms=None,
+        revised_at_ms=event.at_ms,
+    )
+
+
+def _lose_outcome(order: Order, event: OutcomeLost) -> Order:
+    if order.state is not S.SUBMITTING:
+        return order  # the venue's word, or the same news, came first
+    _require_attempt(order, event, event.attempt)
+    return replace(
+        order,
+        state=S.UNKNOWN,
+        unknown_since_ms=event.at_ms,
+        reason=event.reason,
+        error_id=event.error_id,
+        revised_at_ms=event.at_ms,
+    )
+
+
+def _fence(order: Order, event: ProvenNotPlaced) -> Order:
+    attempt = _require_attempt(order, event, event.attempt)
+    asked_after = [asked for asked in event.asked_at_ms if asked > event.fence_ms]
+    if event.fence_ms <= attempt.timestamp_ms or len(asked_after) < LOOKUPS_FOR_PROOF:
+        raise _refusal(order, event, "the fence needs two lookups asked after it")
+    return replace(
+        order,
+        state=S.NOT_PLACED,
+        reason="not_placed",
+        error_id=event.error_id or order.error_id,
+        unknown_since_ms=None,
+        revised_at_ms=event.at_ms,
+    )
+
+
+LOOKUPS_FOR_PROOF = 2
+
+
+def _report(order: Order, event: VenueReported) -> Order:
+    view = event.view
+    if view.status not in VENUE_SHOWS:
+        raise _refusal(order, event, f"a venue does not show {view.status}")
+    if order.attempt is None and order.venue_order_id is None:
+        raise _refusal(order, event, "it was never sent: the venue shows somebody else's order")
+    if _is_old_news(order, view):
+        return order
+    return replace(
+        order,
+        state=view.status,
+        venue_order_id=view.venue_order_id,
+        executed_quantity=view.executed_quantity,
+        venue_updated_at_ms=view.updated_at_ms,
+        unknown_since_ms=None,
+        reason=None if view.status not in {S.REJECTED, S.EXPIRED} else f"venue_{view.status}",
+        error_id=view.error_id,
+        revised_at_ms=event.at_ms,
+    )
+
+
+def _is_old_news(order: Order, view: VenueView) -> bool:
+    if view.executed_quantity < order.executed_quantity:
+        return True
+    if order.venue_updated_at_ms is not None and view.updated_at_ms < order.venue_updated_at_ms:
+        return True
+    more_executed = view.executed_quantity > order.executed_quantity
+    if order.state.is_terminal:
+        reopened = view.status in AT_VENUE and view.updated_at_ms > (order.venue_updated_at_ms or 0)
+        return not (more_executed or reopened)
+    if more_executed or order.venue_updated_at_ms is None or view.updated_at_ms > order.venue_updated_at_ms:
+        return _says_the_same(order, view)
+    return _PROGRESS.get(view.status, _ENDED) <= _PROGRESS.get(order.state, _ENDED)
+
+
+def _says_the_same(order: Order, view: VenueView) -> bool:
+    # A newer venue time alone is not news: polling would restate every resting order each second.
+    seen: tuple[State, Decimal, object] = (view.status, view.executed_quantity, view.venue_order_id)
+    return seen == (order.state, order.executed_quantity, order.venue_order_id)
+
+
+def _require_attempt(order: Order, event: LaterEvent, number: int) -> Attempt:
+    if order.attempt is None or order.attempt.number != number:
+        raise _refusal(order, event, f"it is about attempt {number}")
+    return order.attempt
+
+
+def _refusal(order: Order, event: LaterEvent, why: str) -> TransitionRefused:
+    return TransitionRefused(order.state, type(event).__name__, why)

@@ -1,0 +1,200 @@
+"""What an order is: its terms, which never change, and its snapshot, which is replaced by every event."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    ErrorId,
+    IntentId,
+    KeyId,
+    StrategyName,
+    Symbol,
+    VenueName,
+    VenueOrderId,
+)
+
+ZERO = Decimal(0)
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(StrEnum):
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    STOP = "STOP"
+    STOP_MARKET = "STOP_MARKET"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+
+    @property
+    def has_price(self) -> bool:
+        return self in {OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT}
+
+    @property
+    def has_stop_price(self) -> bool:
+        return self not in {OrderType.LIMIT, OrderType.MARKET}
+
+
+class TimeInForce(StrEnum):
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+    GTD = "GTD"
+
+
+class PositionSide(StrEnum):
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class State(StrEnum):
+    """Where an order stands; the last token of its subject."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    ADOPTED = "adopted"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    NOT_PLACED = "not_placed"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL
+
+    @property
+    def is_at_venue(self) -> bool:
+        return self in AT_VENUE
+
+
+AT_VENUE = frozenset({State.ADOPTED, State.PENDING, State.ACCEPTED, State.PARTIALLY_FILLED})
+IN_FLIGHT = frozenset({State.SUBMITTING, State.UNKNOWN})
+TERMINAL = frozenset(
+    {State.REFUSED, State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED, State.NOT_PLACED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKey:
+    """Which order: a clientOrderId is unique in (venue, account), whatever the symbol."""
+
+    venue: VenueName
+    account: AccountName
+    symbol: Symbol
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the strategy wants. Quantity in base units, or quote_quantity in quote units where the venue takes it."""
+
+    side: Side
+    type: OrderType
+    quantity: Decimal | None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    good_till_ms: int | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    reduce_only: bool = False
+    post_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """A valid `place` intent: whose order, what, and until when it may be sent (created_at_ms + valid_for_ms, wall clock)."""
+
+    key: OrderKey
+    strategy: StrategyName
+    intent_id: IntentId
+    request_hash: str
+    terms: Terms
+    created_at_ms: int
+    valid_for_ms: int
+    resubmit: bool = False
+    validate_only: bool = False
+
+    @property
+    def expires_at_ms(self) -> int:
+        return self.created_at_ms + self.valid_for_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Request number k as written ahead: signed with exactly timestamp_ms (venue time) by the key key_id, or not at all."""
+
+    number: int
+    timestamp_ms: int
+    key_id: KeyId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueView:
+    """An order as the venue shows it, in one answer. `status` is one of the states a venue can show."""
+
+    venue_order_id: VenueOrderId
+    client_order_id: ClientOrderId | None
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    price: Decimal | None
+    stop_price: Decimal | None
+    position_side: PositionSide
+    reduce_only: bool
+    status: State
+    executed_quantity: Decimal
+    created_at_ms: int
+    updated_at_ms: int
+    error_id: ErrorId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """The full snapshot of one order. first_attempt_ms is the timestamp of attempt 1: nothing at the venue is older."""
+
+    request: OrderRequest
+    state: State
+    revised_at_ms: int
+    attempt: Attempt | None = None
+    first_attempt_ms: int | None = None
+    venue_order_id: VenueOrderId | None = None
+    executed_quantity: Decimal = ZERO
+    venue_updated_at_ms: int | None = None
+    unknown_since_ms: int | None = None
+    cancel_requested_at_ms: int | None = None
+    reason: str | None = None
+    error_id: ErrorId | None = None
+
+    @property
+    def key(self) -> OrderKey:
+        return self.request.key
+
+    @property
+    def terms(self) -> Terms:
+        return self.request.terms
+
+    @property
+    def remaining_quantity(self) -> Decimal | None:
+        """What could still execute, in base units; None where the order was given in quote units."""
+        if self.state.is_terminal:
+            return ZERO
+        return None if self.terms.quantity is None else self.terms.quantity - self.executed_quantity
