@@ -1,0 +1,331 @@
+"""Every subject there is, and the only place that spells one.
+
+A subject token is `[A-Za-z0-9_-]+`; every other byte of the UTF-8 text is `=HH`. One text has exactly one token, and a token that
+is not what `token` would have made is unreadable: permissions are granted by subject, so no name may have a second spelling.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from ordergate.trading.errors import InvalidToken, Unreadable
+from ordergate.trading.fills import Fill
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    IntentId,
+    StrategyName,
+    Symbol,
+    VenueName,
+)
+from ordergate.trading.order import Order, OrderKey, State
+
+NONE = "_"
+"""The token of an absent name: an intent about no symbol, an answer to an intent whose id could not be read."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_FOREIGN_BYTE = re.compile(rb"[^A-Za-z0-9_-]")
+_ESCAPE = re.compile(rb"=([0-9A-F]{2})")
+_NONE_ESCAPED = "=5F"  # a name that really is "_"
+_INTENT_TOKENS = 6
+_ORDER_TOKENS = 6
+
+
+class IntentKind(StrEnum):
+    """What a strategy may ask for; a token of the intent's subject."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+    CANCEL_ALL = "cancel_all"
+    REPLACE = "replace"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentAddress:
+    """Whose intent, of what kind, about which symbol (None: about none or all): what the bus's permissions checked."""
+
+    venue: VenueName
+    account: AccountName
+    strategy: StrategyName
+    kind: IntentKind
+    symbol: Symbol | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlace:
+    """Which order an ORDERS subject speaks of, and the state it says."""
+
+    key: OrderKey
+    state: State
+
+
+class PositionName(Protocol):
+    """Anything that names a position: an account's net quantity of one symbol."""
+
+    @property
+    def venue(self) -> VenueName: ...
+    @property
+    def account(self) -> AccountName: ...
+    @property
+    def symbol(self) -> Symbol: ...
+
+
+class OrderAddress(NamedTuple):
+    """Where an order's next message goes, and the wildcard over which its compare-and-set is made. Never one without the other."""
+
+    subject: str
+    guard: str
+
+
+# Tokens.
+
+
+def token(text: str) -> str:
+    """The subject token of a name. Raises InvalidToken for the empty text and for text that is not Unicode (lone surrogates)."""
+    if _PLAIN.fullmatch(text):
+        return text
+    if not text:
+        raise InvalidToken("an empty name cannot stand on the bus")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidToken("a name must be Unicode text") from error
+    return _FOREIGN_BYTE.sub(lambda byte: b"=%02X" % ord(byte[0]), raw).decode()
+
+
+def untoken(text: str) -> str:
+    """The name that a token stands for. Raises Unreadable for anything that `token` does not make."""
+    if _PLAIN.fullmatch(text):
+        return text
+    try:
+        name = _ESCAPE.sub(lambda escape: bytes((int(escape[1], 16),)), text.encode()).decode()
+        canonical = token(name) == text
+    except (UnicodeError, InvalidToken) as error:
+        raise Unreadable(f"not a subject token: {text[:80]!r}") from error
+    if not canonical:
+        raise Unreadable(f"not a subject token: {text[:80]!r}")
+    return name
+
+
+def optional_token(name: str | None) -> str:
+    """As `token`, with `_` for None (and `=5F` for a name that is `_`)."""
+    if name is None:
+        return NONE
+    return _NONE_ESCAPED if name == NONE else token(name)
+
+
+def optional_untoken(text: str) -> str | None:
+    """The inverse of `optional_token`. Raises Unreadable."""
+    if text == NONE:
+        return None
+    return NONE if text == _NONE_ESCAPED else untoken(text)
+
+
+# INTENTS.
+
+ALL_INTENTS = tuple(f"intents.*.*.*.{kind}.*" for kind in IntentKind)
+"""What INTENTS holds. An intent of an unknown kind is refused to its publisher: no stream takes it."""
+
+
+def intent(
+    venue: VenueName, account: AccountName, strategy: StrategyName, kind: IntentKind, symbol: Symbol | None
+) -> str:
+    return f"intents.{token(venue)}.{token(account)}.{token(strategy)}.{kind}.{optional_token(symbol)}"
+
+
+def intents_of(venue: VenueName, account: AccountName, *kinds: IntentKind) -> tuple[str, ...]:
+    """Filters: the account's intents of these kinds (none given: of every kind)."""
+    return tuple(f"intents.{token(venue)}.{token(account)}.*.{kind}.*" for kind in kinds or IntentKind)
+
+
+def parse_intent(subject: str) -> IntentAddress:
+    """Raises Unreadable."""
+    tokens = subject.split(".")
+    if len(tokens) != _INTENT_TOKENS or tokens[0] != "intents":
+        raise Unreadable(f"not an intent's subject: {subject[:200]!r}")
+    try:
+        kind = IntentKind(tokens[4])
+    except ValueError as error:
+        raise Unreadable(f"no intent is of the kind {tokens[4][:40]!r}") from error
+    symbol = optional_untoken(tokens[5])
+    return IntentAddress(
+        venue=VenueName(untoken(tokens[1])),
+        account=AccountName(untoken(tokens[2])),
+        strategy=StrategyName(untoken(tokens[3])),
+        kind=kind,
+        symbol=None if symbol is None else Symbol(symbol),
+    )
+
+
+# ORDERS.
+
+ALL_ORDERS = ("orders.*.*.*.*.*",)
+
+
+def order(key: OrderKey, state: State) -> str:
+    venue, account, symbol, client_order_id = key.venue, key.account, key.symbol, key.client_order_id
+    return f"orders.{token(venue)}.{token(account)}.{token(symbol)}.{token(client_order_id)}.{state}"
+
+
+def order_guard(venue: VenueName, account: AccountName, client_order_id: ClientOrderId) -> str:
+    """All messages of one order. It spans symbols, because a venue's id space is per account."""
+    return f"orders.{token(venue)}.{token(account)}.*.{token(client_order_id)}.>"
+
+
+def order_address(order: Order) -> OrderAddress:
+    """Subject and guard of the order's snapshot, from one place: the server does not check that the guard covers the subject."""
+    key = order.key
+    return OrderAddress(
+        subject=f"orders.{token(key.venue)}.{token(key.account)}.{token(key.symbol)}.{token(key.client_order_id)}.{order.state}",
+        guard=order_guard(key.venue, key.account, key.client_order_id),
+    )
+
+
+def orders_of(venue: VenueName, account: AccountName) -> str:
+    """Filter: everything about the account's orders."""
+    return f"orders.{token(venue)}.{token(account)}.>"
+
+
+def approved_of(venue: VenueName, account: AccountName) -> str:
+    """Filter: the account's approvals."""
+    return f"orders.{token(venue)}.{token(account)}.*.*.{State.APPROVED}"
+
+
+def parse_order(subject: str) -> OrderPlace:
+    """Raises Unreadable."""
+    tokens = subject.split(".")
+    if len(tokens) != _ORDER_TOKENS or tokens[0] != "orders":
+        raise Unreadable(f"not an order's subject: {subject[:200]!r}")
+    try:
+        state = State(tokens[5])
+    except ValueError as error:
+        raise Unreadable(f"no order is {tokens[5][:40]!r}") from error
+    key = OrderKey(
+        venue=VenueName(untoken(tokens[1])),
+        account=AccountName(untoken(tokens[2])),
+        symbol=Symbol(untoken(tokens[3])),
+        client_order_id=ClientOrderId(untoken(tokens[4])),
+    )
+    return OrderPlace(key=key, state=state)
+
+
+# FILLS and POSITIONS.
+
+ALL_FILLS = ("fills.*.*.*.*",)
+ALL_POSITIONS = ("positions.*.*.*",)
+
+
+def fill(fill: Fill) -> str:
+    """One subject a trade. The last token is tradeId-venueOrderId: a venue's order ids all hold the same number of dashes, so two
+    trades never meet in one token.
+    """
+    trade = token(f"{fill.trade_id}-{fill.venue_order_id}")
+    return f"fills.{token(fill.venue)}.{token(fill.account)}.{token(fill.symbol)}.{trade}"
+
+
+def fills_of(venue: VenueName, account: AccountName, symbol: Symbol | None = None) -> str:
+    """Filter: the account's fills, of one symbol or of all."""
+    return f"fills.{token(venue)}.{token(account)}.{'*' if symbol is None else token(symbol)}.*"
+
+
+def position(key: PositionName) -> str:
+    return f"positions.{token(key.venue)}.{token(key.account)}.{token(key.symbol)}"
+
+
+def positions_of(venue: VenueName, account: AccountName) -> str:
+    """Filter: the account's positions."""
+    return f"positions.{token(venue)}.{token(account)}.*"
+
+
+# AUDIT and DEAD.
+
+ALL_AUDIT = ("reconciliation.>", "risk.>", "requests.>", "answers.>")
+ALL_DEAD = ("dead.*.*",)
+FILLS_STATEMENT = "fills"
+"""The `what` of the reconciliation message that states an account's fills."""
+
+
+def answer(venue: VenueName, account: AccountName, strategy: StrategyName, intent_id: IntentId | None) -> str:
+    """Where an intent is answered that the ledger cannot answer. None: its id could not be read."""
+    return f"answers.{token(venue)}.{token(account)}.{token(strategy)}.{optional_token(intent_id)}"
+
+
+def answers_of(venue: VenueName, account: AccountName, strategy: StrategyName) -> str:
+    """Filter: the answers to one strategy."""
+    return f"answers.{token(venue)}.{token(account)}.{token(strategy)}.*"
+
+
+def requests(venue: VenueName, account: AccountName, service: str) -> str:
+    return f"requests.{token(venue)}.{token(account)}.{token(service)}"
+
+
+def requests_of(venue: VenueName, account: AccountName) -> str:
+    """Filter: every service's requests to the venue for the account."""
+    return f"requests.{token(venue)}.{token(account)}.*"
+
+
+def risk(venue: VenueName, account: AccountName, what: str) -> str:
+    return f"risk.{token(venue)}.{token(account)}.{token(what)}"
+
+
+def reconciliation(venue: VenueName, account: AccountName, what: str) -> str:
+    return f"reconciliation.{token(venue)}.{token(account)}.{token(what)}"
+
+
+def fills_statement(venue: VenueName, account: AccountName) -> str:
+    return reconciliation(venue, account, FILLS_STATEMENT)
+
+
+def dead(service: str, stream: str) -> str:
+    return f"dead.{token(service)}.{token(stream)}"
+
+
+# Core NATS: asked and answered at once, kept nowhere.
+
+KILL_REQUEST = "control.kill.request"
+"""A new kill epoch; every live sender of orders acknowledges it."""
+
+
+def statement_request(venue: VenueName, account: AccountName) -> str:
+    """Asks fill streaming for a fresh statement; answered with the statement, which is also published."""
+    return f"control.statement.{token(venue)}.{token(account)}"
+
+
+def budget(venue: VenueName, account: AccountName) -> str:
+    """Asks the account's order submission for a share of the request budget."""
+    return f"budget.{token(venue)}.{token(account)}"
+
+
+# Metrics.
+
+_TEMPLATES = {
+    ("intents", 6): "intents.{{venue}}.{{account}}.{{strategy}}.{4}.{{symbol}}",
+    ("orders", 6): "orders.{{venue}}.{{account}}.{{symbol}}.{{clientOrderId}}.{5}",
+    ("fills", 5): "fills.{{venue}}.{{account}}.{{symbol}}.{{tradeId}}",
+    ("positions", 4): "positions.{{venue}}.{{account}}.{{symbol}}",
+    ("answers", 5): "answers.{{venue}}.{{account}}.{{strategy}}.{{intentId}}",
+    ("requests", 4): "requests.{{venue}}.{{account}}.{3}",
+    ("risk", 4): "risk.{{venue}}.{{account}}.{3}",
+    ("reconciliation", 4): "reconciliation.{{venue}}.{{account}}.{3}",
+    ("dead", 3): "dead.{1}.{2}",
+    ("budget", 3): "budget.{{venue}}.{{account}}",
+}
+_STATEMENT_TEMPLATE = "control.statement.{venue}.{account}"
+_BOUNDED = frozenset(IntentKind) | frozenset(State)
+
+
+def template(subject: str) -> str:
+    """The subject with its ids replaced by their names: a metric's label must not grow with the number of orders."""
+    tokens = subject.split(".")
+    pattern = _TEMPLATES.get((tokens[0], len(tokens)))
+    if pattern is not None:
+        if tokens[0] in {"intents", "orders"} and tokens[4 if tokens[0] == "intents" else 5] not in _BOUNDED:
+            return f"{tokens[0]}.>"
+        return pattern.format(*tokens)
+    if subject == KILL_REQUEST:
+        return subject
+    if tokens[0] == "control":
+        return _STATEMENT_TEMPLATE
+    return "other"
