@@ -1,0 +1,57 @@
+# Every target makes its own environment first (.venv, from requirements/*.lock); with it there, that costs 0.1 s.
+# Needs Python 3.11 or later and make. Another interpreter: make PYTHON=python3.13 ...
+# Values given to make reach the program as environment variables: make bench ORDERS=2000
+
+PYTHON ?= python3
+BIN := .venv/bin
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+.PHONY: help env up demo test check format bench docs lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+
+env:  ## make .venv as requirements/dev.lock says
+	@$(PYTHON) -I requirements/environment.py dev
+
+up: env  ## start everything on this machine, with a bus of its own
+	@$(BIN)/python -m services
+
+demo: env  ## run the main job to its end; the last line is its result as JSON
+	@$(BIN)/python -m examples.demo
+
+test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: env  ## format, lint, strict types, import contracts, house tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest tests/house
+
+format: env  ## rewrite the files as check wants them
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: env  ## measure, beside ccxt and the bare floors; the last line is the result as JSON
+	@$(PYTHON) -I requirements/environment.py bench
+	@$(BIN)/python -m bench
+
+docs: env  ## write the generated documents again
+	@$(BIN)/python -m ordergate.wire.documents docs
+
+# One resolution, bench.lock; the others are parts of it, so the same versions are tested, measured and run.
+# A lock keeps what it has unless its .in asks for more; make lock UPGRADE=--upgrade takes what is new.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+PRODUCTION := requirements/client.in requirements/runtime.in
+lock: env  ## write requirements/*.lock from *.in
+	@$(COMPILE) requirements/build.in --output-file requirements/build.lock >/dev/null
+	@$(COMPILE) $(PRODUCTION) requirements/dev.in requirements/bench.in --output-file requirements/bench.lock >/dev/null
+	@$(COMPILE) $(PRODUCTION) requirements/dev.in --constraint requirements/bench.lock --output-file requirements/dev.lock >/dev/null
+	@$(COMPILE) $(PRODUCTION) --constraint requirements/dev.lock --output-file requirements/runtime.lock >/dev/null
+
+clean:  ## remove the environment, caches and build results
+	@rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@find libs services tests examples bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
