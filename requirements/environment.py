@@ -51,7 +51,13 @@ def stamp(name: str) -> Path:
 def fingerprint(name: str) -> str:
     """What the installation depends on: the lock, this file, the interpreter, and the folder (scripts hold its path)."""
     digest = hashlib.sha256()
-    for part in (lock("build").read_bytes(), lock(name).read_bytes(), Path(__file__).read_bytes(), sys.version.encode(), os.fsencode(ROOT)):
+    for part in (
+        lock("build").read_bytes(),
+        lock(name).read_bytes(),
+        Path(__file__).read_bytes(),
+        sys.version.encode(),
+        os.fsencode(ROOT),
+    ):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
 
