@@ -16,7 +16,7 @@ from tests.house.source import ROOT, files, text
 DOWNLOAD_ADDRESS = re.compile(
     r"pythonhosted\.org|pypi\.org/simple|registry\.npmjs\.org|--(?:(?:extra-)?index-url|find-links|trusted-host)"
 )
-MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(root|home|Users|work)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(root|home|Users|work)/[\w.]")
 DECISION_HEADINGS = ["## Context", "## Measurement", "## Decision", "## Enforced by"]
 # Each lock is a part of the next, with the same versions.
 LOCKS = ["runtime", "dev", "bench"]
