@@ -58,6 +58,13 @@ class PositionSide(StrEnum):
     SHORT = "SHORT"
 
 
+class Rounding(StrEnum):
+    """What to do with a quantity or price between two legal values: refuse the order, or truncate towards the smaller risk."""
+
+    STRICT = "strict"
+    ADJUST = "adjust"
+
+
 class State(StrEnum):
     """Where an order stands; the last token of its subject."""
 
@@ -86,9 +93,7 @@ class State(StrEnum):
 
 AT_VENUE = frozenset({State.ADOPTED, State.PENDING, State.ACCEPTED, State.PARTIALLY_FILLED})
 IN_FLIGHT = frozenset({State.SUBMITTING, State.UNKNOWN})
-TERMINAL = frozenset(
-    {State.REFUSED, State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED, State.NOT_PLACED}
-)
+TERMINAL = frozenset({State.REFUSED, State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED, State.NOT_PLACED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,7 @@ class OrderRequest:
     terms: Terms
     created_at_ms: int
     valid_for_ms: int
+    rounding: Rounding = Rounding.STRICT
     resubmit: bool = False
     validate_only: bool = False
 

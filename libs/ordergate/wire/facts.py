@@ -1,0 +1,427 @@
+"""Our facts as JSON documents and back: one mapping for the services' fast codec and for the client.
+
+Absent fields are left out. Reading is strict about numbers and enums and ignores fields it does not know.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ordergate.trading.errors import Unreadable
+from ordergate.trading.events import (
+    Adopted,
+    Approved,
+    CancelRequested,
+    EndedUnsent,
+    Event,
+    OutcomeLost,
+    ProvenNotPlaced,
+    Refused,
+    Restated,
+    SubmissionBegan,
+    VenueRejected,
+    VenueReported,
+)
+from ordergate.trading.fills import Fill, Liquidity
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    ErrorId,
+    IntentId,
+    KeyId,
+    StrategyName,
+    Symbol,
+    TradeId,
+    VenueName,
+    VenueOrderId,
+)
+from ordergate.trading.order import (
+    Attempt,
+    Order,
+    OrderKey,
+    OrderRequest,
+    OrderType,
+    PositionSide,
+    Rounding,
+    Side,
+    State,
+    Terms,
+    TimeInForce,
+    VenueView,
+)
+from ordergate.wire.messages import SCHEMA, EventKind
+
+Document = dict[str, Any]
+
+_DECIMAL = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?", re.ASCII)
+# Calling an enum costs several times a look-up, and these stand in every message.
+_SIDES: dict[str, Side] = {member.value: member for member in Side}
+_TYPES: dict[str, OrderType] = {member.value: member for member in OrderType}
+_TIMES_IN_FORCE: dict[str, TimeInForce] = {member.value: member for member in TimeInForce}
+_POSITION_SIDES: dict[str, PositionSide] = {member.value: member for member in PositionSide}
+_ROUNDINGS: dict[str, Rounding] = {member.value: member for member in Rounding}
+_STATES: dict[str, State] = {member.value: member for member in State}
+_LIQUIDITIES: dict[str, Liquidity] = {member.value: member for member in Liquidity}
+_EVENT_KINDS: dict[str, EventKind] = {member.value: member for member in EventKind}
+
+EVENT_KINDS: dict[type[Event], EventKind] = {
+    Approved: EventKind.APPROVED,
+    Refused: EventKind.REFUSED,
+    Adopted: EventKind.ADOPTED,
+    SubmissionBegan: EventKind.SUBMISSION_BEGAN,
+    EndedUnsent: EventKind.ENDED_UNSENT,
+    VenueReported: EventKind.VENUE_REPORTED,
+    VenueRejected: EventKind.VENUE_REJECTED,
+    OutcomeLost: EventKind.OUTCOME_LOST,
+    ProvenNotPlaced: EventKind.PROVEN_NOT_PLACED,
+    CancelRequested: EventKind.CANCEL_REQUESTED,
+    Restated: EventKind.RESTATED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRecord:
+    """One message of an order's life, as read. `event` and `evidence` are what the message says of its cause, in wire form.
+
+    correction: the step left a terminal state, on venue evidence; who acted on the ending must know.
+    """
+
+    order: Order
+    sequence: int
+    stored_at_ms: int
+    append_id: str
+    event_kind: EventKind
+    event: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    correction: bool
+
+
+# Writing.
+
+
+def decimal_text(value: Decimal) -> str:
+    """The decimal without exponent. Raises ValueError for NaN and Infinity, which are no amounts."""
+    if not value.is_finite():
+        raise ValueError("an amount must be a finite number")
+    return format(value, "f")
+
+
+def order_document(order: Order, event: Event, *, append_id: str, correction: bool = False) -> Document:
+    request, terms = order.request, order.request.terms
+    key = request.key
+    document: Document = {
+        "schema": SCHEMA,
+        "appendId": append_id,
+        "venue": key.venue,
+        "account": key.account,
+        "strategy": request.strategy,
+        "symbol": key.symbol,
+        "clientOrderId": key.client_order_id,
+        "intentId": request.intent_id,
+        "requestHash": request.request_hash,
+        "state": order.state.value,
+        "revisedAtMs": order.revised_at_ms,
+        "side": terms.side.value,
+        "type": terms.type.value,
+        "timeInForce": terms.time_in_force.value,
+        "positionSide": terms.position_side.value,
+        "reduceOnly": terms.reduce_only,
+        "postOnly": terms.post_only,
+        "rounding": request.rounding.value,
+        "resubmit": request.resubmit,
+        "validate": request.validate_only,
+        "createdAtMs": request.created_at_ms,
+        "validForMs": request.valid_for_ms,
+        "executedQuantity": decimal_text(order.executed_quantity),
+    }
+    _add_amounts(document, terms)
+    if order.attempt is not None:
+        document["attempt"] = {
+            "number": order.attempt.number,
+            "timestampMs": order.attempt.timestamp_ms,
+            "keyId": order.attempt.key_id,
+        }
+    _add_present(
+        document,
+        firstAttemptMs=order.first_attempt_ms,
+        venueOrderId=order.venue_order_id,
+        venueUpdatedAtMs=order.venue_updated_at_ms,
+        unknownSinceMs=order.unknown_since_ms,
+        cancelRequestedAtMs=order.cancel_requested_at_ms,
+        reason=order.reason,
+        errorId=order.error_id,
+    )
+    if correction:
+        document["correction"] = True
+    document["event"] = _event_document(event)
+    document["evidence"] = _evidence_document(event)
+    return document
+
+
+def fill_document(fill: Fill) -> Document:
+    document: Document = {
+        "schema": SCHEMA,
+        "venue": fill.venue,
+        "account": fill.account,
+        "symbol": fill.symbol,
+        "tradeId": fill.trade_id,
+        "venueOrderId": fill.venue_order_id,
+        "side": fill.side.value,
+        "positionSide": fill.position_side.value,
+        "price": decimal_text(fill.price),
+        "quantity": decimal_text(fill.quantity),
+        "fee": decimal_text(fill.fee),
+        "feeAsset": fill.fee_asset,
+        "liquidity": fill.liquidity.value,
+        "inferred": fill.inferred,
+        "venueTimeMs": fill.venue_time_ms,
+        "receivedTimeMs": fill.received_time_ms,
+    }
+    _add_present(document, clientOrderId=fill.client_order_id, strategy=fill.strategy)
+    return document
+
+
+def _add_present(document: Document, **fields: str | int | None) -> None:
+    for name, value in fields.items():
+        if value is not None:
+            document[name] = value
+
+
+def _add_amounts(document: Document, terms: Terms) -> None:
+    if terms.quantity is not None:
+        document["quantity"] = decimal_text(terms.quantity)
+    if terms.price is not None:
+        document["price"] = decimal_text(terms.price)
+    if terms.stop_price is not None:
+        document["stopPrice"] = decimal_text(terms.stop_price)
+    if terms.quote_quantity is not None:
+        document["quoteQuantity"] = decimal_text(terms.quote_quantity)
+    if terms.good_till_ms is not None:
+        document["goodTillMs"] = terms.good_till_ms
+
+
+def _event_document(event: Event) -> Document:
+    document: Document = {"kind": EVENT_KINDS[type(event)].value, "atMs": event.at_ms}
+    match event:
+        case VenueReported():
+            document["source"] = event.source.value
+        case Refused() | EndedUnsent() | VenueRejected() | OutcomeLost():
+            document["reason"] = event.reason
+            if event.error_id is not None:
+                document["errorId"] = event.error_id
+        case CancelRequested():
+            document["reason"] = event.reason
+        case ProvenNotPlaced() if event.error_id is not None:
+            document["errorId"] = event.error_id
+        case _:
+            pass  # kind and time say it all
+    return document
+
+
+def _evidence_document(event: Event) -> Document:
+    match event:
+        case VenueReported() | Adopted():
+            return {"view": _view_document(event.view)}
+        case SubmissionBegan():
+            evidence: Document = {"attempt": event.attempt.number}
+            if event.proof is not None:
+                evidence["proof"] = event.proof.value
+            return evidence
+        case EndedUnsent():
+            return {"proof": event.proof.value}
+        case VenueRejected() | OutcomeLost():
+            return {"attempt": event.attempt}
+        case ProvenNotPlaced():
+            return {"attempt": event.attempt, "fenceMs": event.fence_ms, "askedAtMs": list(event.asked_at_ms)}
+        case _:
+            return {}
+
+
+def _view_document(view: VenueView) -> Document:
+    document: Document = {
+        "venueOrderId": view.venue_order_id,
+        "symbol": view.symbol,
+        "side": view.side.value,
+        "type": view.type.value,
+        "quantity": decimal_text(view.quantity),
+        "positionSide": view.position_side.value,
+        "reduceOnly": view.reduce_only,
+        "status": view.status.value,
+        "executedQuantity": decimal_text(view.executed_quantity),
+        "createdAtMs": view.created_at_ms,
+        "updatedAtMs": view.updated_at_ms,
+    }
+    if view.price is not None:
+        document["price"] = decimal_text(view.price)
+    if view.stop_price is not None:
+        document["stopPrice"] = decimal_text(view.stop_price)
+    _add_present(document, clientOrderId=view.client_order_id, errorId=view.error_id)
+    return document
+
+
+# Reading.
+
+
+def order_record(document: Document, *, sequence: int, stored_at_ms: int) -> OrderRecord:
+    """Raises Unreadable."""
+    try:
+        _check_schema(document)
+        return OrderRecord(
+            order=_order(document),
+            sequence=sequence,
+            stored_at_ms=stored_at_ms,
+            append_id=document["appendId"],
+            event_kind=_EVENT_KINDS[document["event"]["kind"]],
+            event=document["event"],
+            evidence=document.get("evidence") or {},
+            correction=document.get("correction") is True,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"not an order's message: {_brief(error)}") from error
+
+
+def fill_from(document: Document) -> Fill:
+    """Raises Unreadable."""
+    try:
+        _check_schema(document)
+        return Fill(
+            venue=VenueName(document["venue"]),
+            account=AccountName(document["account"]),
+            symbol=Symbol(document["symbol"]),
+            trade_id=TradeId(document["tradeId"]),
+            venue_order_id=VenueOrderId(document["venueOrderId"]),
+            client_order_id=document.get("clientOrderId"),
+            strategy=document.get("strategy"),
+            side=_SIDES[document["side"]],
+            position_side=_POSITION_SIDES[document.get("positionSide") or "BOTH"],
+            price=_decimal(document["price"]),
+            quantity=_decimal(document["quantity"]),
+            fee=_decimal(document["fee"]),
+            fee_asset=document["feeAsset"],
+            liquidity=_LIQUIDITIES[document["liquidity"]],
+            venue_time_ms=_integer(document["venueTimeMs"]),
+            received_time_ms=_integer(document["receivedTimeMs"]),
+            inferred=document.get("inferred") is True,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"not a fill: {_brief(error)}") from error
+
+
+def view_from(document: Document) -> VenueView:
+    """The venue's view in a message's evidence. Raises Unreadable."""
+    get = document.get
+    try:
+        return VenueView(
+            venue_order_id=VenueOrderId(document["venueOrderId"]),
+            client_order_id=get("clientOrderId"),
+            symbol=Symbol(document["symbol"]),
+            side=_SIDES[document["side"]],
+            type=_TYPES[document["type"]],
+            quantity=_decimal(document["quantity"]),
+            price=_optional_decimal(get("price")),
+            stop_price=_optional_decimal(get("stopPrice")),
+            position_side=_POSITION_SIDES[document["positionSide"]],
+            reduce_only=document["reduceOnly"],
+            status=_STATES[document["status"]],
+            executed_quantity=_decimal(document["executedQuantity"]),
+            created_at_ms=_integer(document["createdAtMs"]),
+            updated_at_ms=_integer(document["updatedAtMs"]),
+            error_id=get("errorId"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"not a venue's view: {_brief(error)}") from error
+
+
+def _order(document: Document) -> Order:
+    get = document.get
+    attempt = get("attempt")
+    return Order(
+        request=_request(document),
+        state=_STATES[document["state"]],
+        revised_at_ms=_integer(document["revisedAtMs"]),
+        attempt=None if attempt is None else _attempt(attempt),
+        first_attempt_ms=_optional_integer(get("firstAttemptMs")),
+        venue_order_id=get("venueOrderId"),
+        executed_quantity=_decimal(document["executedQuantity"]),
+        venue_updated_at_ms=_optional_integer(get("venueUpdatedAtMs")),
+        unknown_since_ms=_optional_integer(get("unknownSinceMs")),
+        cancel_requested_at_ms=_optional_integer(get("cancelRequestedAtMs")),
+        reason=get("reason"),
+        error_id=_optional_error(get("errorId")),
+    )
+
+
+def _request(document: Document) -> OrderRequest:
+    get = document.get
+    return OrderRequest(
+        key=OrderKey(
+            venue=VenueName(document["venue"]),
+            account=AccountName(document["account"]),
+            symbol=Symbol(document["symbol"]),
+            client_order_id=ClientOrderId(document["clientOrderId"]),
+        ),
+        strategy=StrategyName(document["strategy"]),
+        intent_id=IntentId(document["intentId"]),
+        request_hash=document["requestHash"],
+        terms=Terms(
+            side=_SIDES[document["side"]],
+            type=_TYPES[document["type"]],
+            quantity=_optional_decimal(get("quantity")),
+            price=_optional_decimal(get("price")),
+            stop_price=_optional_decimal(get("stopPrice")),
+            quote_quantity=_optional_decimal(get("quoteQuantity")),
+            time_in_force=_TIMES_IN_FORCE[document["timeInForce"]],
+            good_till_ms=_optional_integer(get("goodTillMs")),
+            position_side=_POSITION_SIDES[document["positionSide"]],
+            reduce_only=get("reduceOnly") is True,
+            post_only=get("postOnly") is True,
+        ),
+        created_at_ms=_integer(document["createdAtMs"]),
+        valid_for_ms=_integer(document["validForMs"]),
+        rounding=_ROUNDINGS[get("rounding") or "strict"],
+        resubmit=get("resubmit") is True,
+        validate_only=get("validate") is True,
+    )
+
+
+def _attempt(document: Document) -> Attempt:
+    return Attempt(
+        number=_integer(document["number"]),
+        timestamp_ms=_integer(document["timestampMs"]),
+        key_id=KeyId(document["keyId"]),
+    )
+
+
+def _check_schema(document: Document) -> None:
+    if document["schema"] != SCHEMA:
+        raise Unreadable(f"schema {str(document['schema'])[:20]} is not ours ({SCHEMA})")
+
+
+def _decimal(text: str) -> Decimal:
+    if _DECIMAL.fullmatch(text) is None:
+        raise ValueError("not a decimal")
+    return Decimal(text)
+
+
+def _optional_decimal(text: str | None) -> Decimal | None:
+    return None if text is None else _decimal(text)
+
+
+def _integer(value: int) -> int:
+    if type(value) is not int:
+        raise TypeError("not an integer")
+    return value
+
+
+def _optional_integer(value: int | None) -> int | None:
+    return None if value is None else _integer(value)
+
+
+def _optional_error(value: str | None) -> ErrorId | None:
+    return None if value is None else ErrorId(value)
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__} {str(error)[:80]}"

@@ -1,0 +1,553 @@
+"""The messages as schemas: what may stand in each, camelCase, decimals as strings, times in integer milliseconds UTC (`...Ms`).
+
+Intents come from strangers and refuse every unknown field. Our own messages ignore unknown fields, because two versions run side by
+side in a rolling update. Absent and null mean the same.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from ordergate.trading.errors import Unreadable
+from ordergate.trading.fills import Liquidity
+from ordergate.trading.order import OrderType, PositionSide, Rounding, Side, State, TimeInForce
+from ordergate.wire.subjects import IntentKind
+
+SCHEMA: Final = 1
+VALID_FOR_MS_MAX = 24 * 60 * 60 * 1000
+TIME_MS_MAX = 9_999_999_999_999  # the year 2286
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f]+$")]
+"""A name of ours or of a strategy: no space, no control character; what stands on the bus is its subject token."""
+ClientOrderIdText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
+VenueText = Annotated[str, StringConstraints(max_length=200)]
+"""Text that a venue chose."""
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$")]
+"""A decimal that an intent may carry: no sign, no exponent, at most 38 digits; it must be above zero."""
+DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$")]
+TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
+Count = Annotated[int, Field(ge=0)]
+Sequence = Annotated[int, Field(ge=0)]
+"""A stream sequence; 0: none."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True, ser_json_inf_nan="strings"
+    )
+
+    schema_number: Literal[1] = Field(default=SCHEMA, alias="schema")
+
+    @classmethod
+    def of(cls, data: bytes | str) -> Self:
+        """Read a message from the bus. Raises Unreadable; its text never holds the offending value, which may be long."""
+        try:
+            return cls.model_validate_json(data, by_alias=True, by_name=False)
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            field = ".".join(str(part) for part in fault["loc"])
+            raise Unreadable(f"not a {cls.__name__}: {field[:80]} {fault['msg'][:160]}") from error
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+# Intents: strangers write them.
+
+
+class _Intent(_Message):
+    model_config = ConfigDict(extra="forbid")
+
+    schema_number: Literal[1] = Field(alias="schema")
+    intent_id: Name
+    venue: Name
+    account: Name
+    strategy: Name
+
+
+class _PlacedTerms(_Intent):
+    """An order to come. createdAtMs + validForMs is the last moment it may be sent."""
+
+    symbol: Name
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce = TimeInForce.GTC
+    quantity: Quantity | None = None
+    quote_quantity: Quantity | None = None
+    price: Quantity | None = None
+    stop_price: Quantity | None = None
+    good_till_ms: TimeMs | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    reduce_only: bool = False
+    post_only: bool = False
+    rounding: Rounding = Rounding.STRICT
+    resubmit: bool = False
+    validate_only: bool = Field(default=False, alias="validate")
+    client_order_id: ClientOrderIdText | None = None
+    created_at_ms: TimeMs
+    valid_for_ms: Annotated[int, Field(ge=1, le=VALID_FOR_MS_MAX)]
+
+
+class PlaceIntent(_PlacedTerms):
+    """Place an order, once, however often this message comes."""
+
+    kind: Literal[IntentKind.PLACE]
+
+
+class ReplaceIntent(_PlacedTerms):
+    """Place a new order in the place of the order `replaces` (its clientOrderId), which is canceled."""
+
+    kind: Literal[IntentKind.REPLACE]
+    replaces: ClientOrderIdText
+
+
+class _Timed(_Intent):
+    created_at_ms: TimeMs | None = None
+    valid_for_ms: Annotated[int, Field(ge=1, le=VALID_FOR_MS_MAX)] | None = None
+
+
+class CancelIntent(_Timed):
+    """Cancel one order, named by its clientOrderId or by the intentId that placed it (one of the two)."""
+
+    kind: Literal[IntentKind.CANCEL]
+    symbol: Name | None = None
+    client_order_id: ClientOrderIdText | None = None
+    order_intent_id: Name | None = None
+
+
+class CancelScope(StrEnum):
+    """Whose orders a cancel_all is about."""
+
+    STRATEGY = "strategy"
+    ACCOUNT = "account"
+
+
+class CancelAllIntent(_Timed):
+    """Cancel every open order of the strategy, or of the account; of one symbol if it names one."""
+
+    kind: Literal[IntentKind.CANCEL_ALL]
+    symbol: Name | None = None
+    scope: CancelScope = CancelScope.STRATEGY
+
+
+class CloseIntent(_Intent):
+    """Close the position, or `quantity` of it, by a reduce-only market order."""
+
+    kind: Literal[IntentKind.CLOSE]
+    symbol: Name
+    position_side: PositionSide = PositionSide.BOTH
+    quantity: Quantity | None = None
+    client_order_id: ClientOrderIdText | None = None
+    created_at_ms: TimeMs
+    valid_for_ms: Annotated[int, Field(ge=1, le=VALID_FOR_MS_MAX)]
+
+
+Intent = PlaceIntent | CancelIntent | CancelAllIntent | ReplaceIntent | CloseIntent
+
+INTENTS: dict[IntentKind, type[PlaceIntent | CancelIntent | CancelAllIntent | ReplaceIntent | CloseIntent]] = {
+    IntentKind.PLACE: PlaceIntent,
+    IntentKind.CANCEL: CancelIntent,
+    IntentKind.CANCEL_ALL: CancelAllIntent,
+    IntentKind.REPLACE: ReplaceIntent,
+    IntentKind.CLOSE: CloseIntent,
+}
+
+
+# Facts: we write them, everybody reads them.
+
+
+class _Fact(_Message):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True, extra="ignore")
+
+
+class AttemptPart(_Part):
+    """Request number k as written ahead. timestampMs is the venue's time it is signed with."""
+
+    number: Annotated[int, Field(ge=1)]
+    timestamp_ms: TimeMs
+    key_id: str
+
+
+class EventKind(StrEnum):
+    """What happened to the order."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    ADOPTED = "adopted"
+    SUBMISSION_BEGAN = "submission_began"
+    ENDED_UNSENT = "ended_unsent"
+    VENUE_REPORTED = "venue_reported"
+    VENUE_REJECTED = "venue_rejected"
+    OUTCOME_LOST = "outcome_lost"
+    PROVEN_NOT_PLACED = "proven_not_placed"
+    CANCEL_REQUESTED = "cancel_requested"
+    RESTATED = "restated"
+
+
+class EventPart(_Part):
+    """The event that wrote the message; `source` says who saw it at the venue."""
+
+    kind: EventKind
+    at_ms: TimeMs
+    source: str | None = None
+    reason: str | None = None
+    error_id: str | None = None
+
+
+class VenueViewPart(_Part):
+    """The order as the venue showed it in one answer."""
+
+    venue_order_id: VenueText
+    client_order_id: VenueText | None = None
+    symbol: Name
+    side: Side
+    type: OrderType
+    quantity: DecimalText
+    price: DecimalText | None = None
+    stop_price: DecimalText | None = None
+    position_side: PositionSide
+    reduce_only: bool
+    status: State
+    executed_quantity: DecimalText
+    created_at_ms: TimeMs
+    updated_at_ms: TimeMs
+    error_id: str | None = None
+
+
+class EvidencePart(_Part):
+    """What was seen: the venue's view, or the proof that an attempt cannot execute (fence and lookups in venue time)."""
+
+    view: VenueViewPart | None = None
+    proof: str | None = None
+    attempt: int | None = None
+    fence_ms: TimeMs | None = None
+    asked_at_ms: tuple[TimeMs, ...] | None = None
+
+
+class OrderMessage(_Fact):
+    """The full snapshot of an order, the event that made it, and its evidence. One message of the order's life."""
+
+    append_id: str
+    venue: Name
+    account: Name
+    strategy: Name
+    symbol: Name
+    client_order_id: VenueText
+    intent_id: VenueText
+    request_hash: str
+    state: State
+    revised_at_ms: TimeMs
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    quantity: DecimalText | None = None
+    quote_quantity: DecimalText | None = None
+    price: DecimalText | None = None
+    stop_price: DecimalText | None = None
+    good_till_ms: TimeMs | None = None
+    position_side: PositionSide
+    reduce_only: bool = False
+    post_only: bool = False
+    rounding: Rounding = Rounding.STRICT
+    resubmit: bool = False
+    validate_only: bool = Field(default=False, alias="validate")
+    created_at_ms: TimeMs
+    valid_for_ms: Count
+    attempt: AttemptPart | None = None
+    first_attempt_ms: TimeMs | None = None
+    venue_order_id: VenueText | None = None
+    executed_quantity: DecimalText
+    venue_updated_at_ms: TimeMs | None = None
+    unknown_since_ms: TimeMs | None = None
+    cancel_requested_at_ms: TimeMs | None = None
+    reason: str | None = None
+    error_id: str | None = None
+    correction: bool = False
+    event: EventPart
+    evidence: EvidencePart = EvidencePart()
+
+
+class FillMessage(_Fact):
+    """One venue trade. quantity is negative only in a reversal; fee in feeAsset, positive = paid."""
+
+    venue: Name
+    account: Name
+    strategy: Name | None = None
+    symbol: Name
+    trade_id: VenueText
+    venue_order_id: VenueText
+    client_order_id: VenueText | None = None
+    side: Side
+    position_side: PositionSide = PositionSide.BOTH
+    price: DecimalText
+    quantity: DecimalText
+    fee: DecimalText
+    fee_asset: VenueText
+    liquidity: Liquidity
+    inferred: bool = False
+    venue_time_ms: TimeMs
+    received_time_ms: TimeMs
+
+
+class AnswerOutcome(StrEnum):
+    """What became of the intent itself, never of the order it speaks of."""
+
+    REFUSED = "refused"  # we did nothing
+    DONE = "done"  # the venue did what was asked
+    TOO_LATE = "too_late"  # a cancel met a finished order
+    NOT_FOUND = "not_found"  # a cancel met no such order
+    FAILED = "failed"  # the venue refused
+    UNKNOWN = "unknown"  # asked, and no answer says what became of it
+
+
+class AnswerMessage(_Fact):
+    """The answer to an intent that the ledger cannot answer."""
+
+    venue: Name
+    account: Name
+    strategy: Name
+    intent_id: Name | None = None
+    kind: IntentKind | None = None
+    client_order_id: VenueText | None = None
+    outcome: AnswerOutcome
+    reason: str
+    message: str = ""
+    error_id: str | None = None
+    intent_sequence: Sequence | None = None
+    at_ms: TimeMs
+
+
+class RequestRecord(_Fact):
+    """One call to the venue. status 0: no answer came."""
+
+    venue: Name
+    account: Name
+    service: Name
+    at_ms: TimeMs
+    method: str
+    path: str
+    status: Annotated[int, Field(ge=0, le=999)]
+    error_id: str | None = None
+    latency_ms: Count
+    weight: Count
+    client_order_id: VenueText | None = None
+
+
+class RiskMessage(_Fact):
+    """A limit that was hit, or the state of the account's risk."""
+
+    venue: Name
+    account: Name
+    what: Name
+    strategy: Name | None = None
+    symbol: Name | None = None
+    client_order_id: VenueText | None = None
+    limit: str | None = None
+    value: DecimalText | None = None
+    would_be: DecimalText | None = None
+    message: str = ""
+    error_id: str | None = None
+    at_ms: TimeMs
+
+
+class SymbolFills(_Part):
+    """Signed quantity (bought minus sold) and fees paid by asset."""
+
+    count: Count
+    quantity: DecimalText
+    fees: dict[str, DecimalText]
+
+
+class FillsStatement(_Fact):
+    """Everything in FILLS of one account up to a stream sequence: whoever has the same sums has missed nothing."""
+
+    venue: Name
+    account: Name
+    up_to_sequence: Sequence
+    count: Count
+    symbols: dict[str, SymbolFills]
+    at_ms: TimeMs
+
+
+class DriftMessage(_Fact):
+    """A difference between our books and the venue's that stood in two reads, with a proposal. Nothing is repaired silently."""
+
+    venue: Name
+    account: Name
+    what: Name
+    symbol: Name | None = None
+    client_order_id: VenueText | None = None
+    venue_order_id: VenueText | None = None
+    ours: str | None = None
+    theirs: str | None = None
+    proposal: str
+    message: str = ""
+    error_id: str | None = None
+    at_ms: TimeMs
+
+
+# Small state in buckets, and core requests.
+
+
+class KillDocument(_Fact):
+    """The kill switch of a scope (venue and account absent: everything), in CONTROL. Each throw and each resume is a new epoch."""
+
+    epoch: Count
+    thrown: bool
+    venue: Name | None = None
+    account: Name | None = None
+    strategy: Name | None = None
+    symbol: Name | None = None
+    reason: str
+    flatten: bool = False
+    at_ms: TimeMs
+
+
+class KillAcknowledgement(_Fact):
+    """One sender's answer to a new epoch: it sends nothing more in that scope. inFlight: requests already on the wire."""
+
+    service: Name
+    instance: Name
+    epoch: Count
+    in_flight: Count
+    at_ms: TimeMs
+
+
+class ModeDocument(_Fact):
+    """An account's mode in CONTROL: normal, or `rain` (half the bursts, twice the back-off), or halted."""
+
+    mode: Literal["normal", "rain", "halted"]
+    reason: str = ""
+    at_ms: TimeMs
+
+
+class LeaseDocument(_Fact):
+    """Who owns something; the key's time to live is the lease's."""
+
+    owner: Name
+    taken_at_ms: TimeMs
+
+
+class CursorDocument(_Fact):
+    """How far a symbol's trade list was read: everything before fromId is stored."""
+
+    from_id: VenueText | None = None
+    venue_time_ms: TimeMs | None = None
+    at_ms: TimeMs
+
+
+class CheckpointDocument(_Fact):
+    """Where a service starts reading: ORDERS sequence, the live orders (clientOrderId to its last sequence) and its own state."""
+
+    service: Name
+    venue: Name
+    account: Name
+    sequence: Sequence
+    live: dict[str, Sequence] = Field(default_factory=dict)
+    state: dict[str, JsonValue] = Field(default_factory=dict)
+    at_ms: TimeMs
+
+
+class InstrumentDocument(_Fact):
+    """A venue's filters for a symbol. An absent limit does not apply."""
+
+    symbol: Name
+    base_asset: str
+    quote_asset: str
+    trading: bool
+    tick_size: DecimalText
+    price_min: DecimalText | None = None
+    price_max: DecimalText | None = None
+    step_size: DecimalText
+    quantity_min: DecimalText
+    quantity_max: DecimalText | None = None
+    market_quantity_max: DecimalText | None = None
+    notional_min: DecimalText | None = None
+    open_orders_max: int | None = None
+    price_band_up: DecimalText | None = None
+    price_band_down: DecimalText | None = None
+    at_ms: TimeMs
+
+
+class PriceDocument(_Fact):
+    """A reference price."""
+
+    symbol: Name
+    price: DecimalText
+    venue_time_ms: TimeMs
+
+
+class ErrorDocument(_Fact):
+    """Which order an errorId speaks of."""
+
+    venue: Name
+    account: Name
+    symbol: Name
+    client_order_id: VenueText
+    at_ms: TimeMs
+
+
+class DeadHeaders(BaseModel):
+    """The headers of a message in DEAD; its body is the unreadable message as it came."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    REASON: ClassVar[str] = "Ordergate-Reason"
+    ERROR_ID: ClassVar[str] = "Ordergate-Error-Id"
+    SUBJECT: ClassVar[str] = "Ordergate-Subject"
+    SEQUENCE: ClassVar[str] = "Ordergate-Sequence"
+    CONSUMER: ClassVar[str] = "Ordergate-Consumer"
+
+    reason: str
+    error_id: str
+    subject: str
+    stream: str
+    sequence: int
+    consumer: str
+
+    def to_headers(self) -> dict[str, str]:
+        """Printable ASCII in one line each: a header with a line break would be read as two."""
+        return {
+            MSG_ID: f"{self.stream}:{self.sequence}:{self.consumer}",
+            self.REASON: _printable(self.reason),
+            self.ERROR_ID: _printable(self.error_id),
+            self.SUBJECT: _printable(self.subject),
+            self.SEQUENCE: str(self.sequence),
+            self.CONSUMER: _printable(self.consumer),
+        }
+
+
+MSG_ID = "Nats-Msg-Id"
+EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+TRACEPARENT = "traceparent"
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in text[:500])
+
+
+FACTS: tuple[type[_Fact], ...] = (
+    OrderMessage,
+    FillMessage,
+    AnswerMessage,
+    RequestRecord,
+    RiskMessage,
+    FillsStatement,
+    DriftMessage,
+    KillDocument,
+    KillAcknowledgement,
+    ModeDocument,
+    LeaseDocument,
+    CursorDocument,
+    CheckpointDocument,
+    InstrumentDocument,
+    PriceDocument,
+    ErrorDocument,
+)
