@@ -1,0 +1,113 @@
+"""The venue's clock as we know it, and timestamps that never repeat.
+
+Venue time = offset + a monotonic clock. The offset comes from asking the venue for its time: the answer is taken to belong to the middle of the round
+trip, so the error is at most half of it, and the fastest of several samples counts. A step of the machine's wall clock changes nothing.
+A machine that slept has a monotonic clock that stood still: its timestamps are then old, which the venue refuses, and never too new.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ordergate.ports.clock import Clock
+from ordergate.trading.errors import ClockUnknown
+
+AskTime = Callable[[], Awaitable[int]]
+"""One request for the venue's time, in ms. Raises what a failed read raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """venue ms = offset_ms + 1000 x monotonic, to within uncertainty_ms, as of taken_at (monotonic seconds)."""
+
+    offset_ms: float
+    uncertainty_ms: float
+    taken_at: float
+
+
+class VenueClock:
+    """Knows the venue's time between `measure` and age_seconds_max later, unless `distrust` says otherwise."""
+
+    def __init__(self, clock: Clock, *, age_seconds_max: float = 300.0, uncertainty_ms_max: float = 1_000.0) -> None:
+        self._clock = clock
+        self._age_seconds_max = age_seconds_max
+        self._uncertainty_ms_max = uncertainty_ms_max
+        self._measurement: Measurement | None = None
+
+    @property
+    def measurement(self) -> Measurement | None:
+        return self._measurement
+
+    @property
+    def is_known(self) -> bool:
+        found = self._measurement
+        return found is not None and self._clock.monotonic() - found.taken_at <= self._age_seconds_max
+
+    def now_ms(self) -> int:
+        """The venue's time. Raises ClockUnknown when it was never measured, too long ago, or is distrusted."""
+        found = self._measurement
+        monotonic = self._clock.monotonic()
+        if found is None:
+            raise ClockUnknown("the venue's clock has not been read")
+        if monotonic - found.taken_at > self._age_seconds_max:
+            raise ClockUnknown(f"the venue's clock was read {monotonic - found.taken_at:.0f} s ago")
+        return int(found.offset_ms + monotonic * 1_000)
+
+    def drift_ms(self) -> int | None:
+        """How far this machine's wall clock is ahead of the venue's, for people; None while unknown."""
+        return self._clock.now_ms() - self.now_ms() if self.is_known else None
+
+    def distrust(self) -> None:
+        """The venue refused a timestamp: nothing is signed until the clock has been read again."""
+        self._measurement = None
+
+    async def measure(self, ask: AskTime, *, samples: int) -> Measurement:
+        """Ask `samples` times and keep the fastest answer.
+
+        Raises ClockUnknown when even that one took so long that it says too little; what `ask` raises passes through, the old measurement stays.
+        """
+        best = await self._sample(ask)
+        for _ in range(samples - 1):
+            found = await self._sample(ask)
+            if found.uncertainty_ms < best.uncertainty_ms:
+                best = found
+        if best.uncertainty_ms > self._uncertainty_ms_max:
+            raise ClockUnknown(f"the venue's clock is known only to {best.uncertainty_ms:.0f} ms")
+        self._measurement = best
+        return best
+
+    async def _sample(self, ask: AskTime) -> Measurement:
+        asked_at = self._clock.monotonic()
+        venue_ms = await ask()
+        answered_at = self._clock.monotonic()
+        return Measurement(
+            offset_ms=venue_ms - (asked_at + answered_at) / 2 * 1_000,
+            uncertainty_ms=(answered_at - asked_at) / 2 * 1_000,
+            taken_at=answered_at,
+        )
+
+
+class Timestamps:
+    """Strictly increasing timestamps of one key, in venue ms; at most lead_ms_max ahead of the venue's clock (then it waits).
+
+    A POST of Zetarium signs nothing but the timestamp, so two requests of one key in the same millisecond would have the same signature and the
+    second would be refused as a replay. Within a process the counter sees to that. Across a restart the clock does: a successor starts at the
+    clock, and only a predecessor that was signing faster than one request a millisecond can have been ahead of it, by lead_ms_max at the most. A
+    key whose repeated timestamp would do harm (a trading key: the refusal would leave an order unknown) therefore rests that long first.
+    """
+
+    def __init__(self, clock: Clock, venue_clock: VenueClock, *, lead_ms_max: int = 500, rest_ms: int = 0) -> None:
+        self._clock = clock
+        self._venue_clock = venue_clock
+        self._lead_ms_max = lead_ms_max
+        self._rest_until = clock.monotonic() + rest_ms / 1_000
+        self._last_ms = 0
+
+    async def next(self) -> int:
+        """The next timestamp. Raises ClockUnknown."""
+        while (rest := self._rest_until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(rest)
+        while (lead_ms := self._last_ms + 1 - self._venue_clock.now_ms()) > self._lead_ms_max:
+            await self._clock.sleep((lead_ms - self._lead_ms_max) / 1_000)
+        # No await from here on: two callers never get the same millisecond.
+        self._last_ms = max(self._venue_clock.now_ms(), self._last_ms + 1)
+        return self._last_ms

@@ -1,0 +1,326 @@
+"""The call: budget -> connection -> timestamp -> write-ahead (given in) -> check -> sign -> send -> classify, exactly in this order.
+
+The wait for budget and for a socket comes before the timestamp, so that a signature is never old. Between the yes of the write-ahead and the bytes
+on the socket there is no await: nothing that was true when the write-ahead said yes can have become false by another task of this process.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ordergate.access.budget import Usage, Weights
+from ordergate.access.clock import Timestamps, VenueClock
+from ordergate.access.http import AnswerLost, Connection, Engine, NothingSent
+from ordergate.access.keys import Key
+from ordergate.access.limiter import Denied, Limiter
+from ordergate.access.redaction import redact
+from ordergate.access.response import Response
+from ordergate.access.signing import Sign, form_encode
+from ordergate.access.upkeep import Upkeep
+from ordergate.ports.clock import Clock
+from ordergate.ports.venue import ClockRefused, NotExecuted, NotSent, Priority, Throttled, Unknown, WriteAhead
+from ordergate.trading.errors import ClockUnknown, VenueUnavailable
+from ordergate.trading.ids import ErrorId, derive_error_id
+
+Document = dict[str, Any]
+MILLISECONDS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request before it is signed. path and parameters are the venue's, path already percent-encoded; purpose picks the row of its error table."""
+
+    method: str
+    path: str
+    purpose: str
+    priority: Priority
+    weights: Weights
+    parameters: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    signed: bool = True
+    client_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The venue says that it did what was asked. document: the JSON object of the answer."""
+
+    document: Document
+
+
+@dataclass(slots=True)
+class _Tried:
+    """One attempt while it lasts, and what it came to."""
+
+    call: Call
+    result: "Verdict | NotSent" = field(default_factory=lambda: NotSent(reason="not_tried", retriable=True))
+    timestamp_ms: int = 0
+    waited_ms: int = 0
+    latency_ms: float | None = None
+    status: int | None = None
+    clock_unknown: ClockUnknown | None = None
+
+
+Verdict = Answered | NotExecuted | Throttled | ClockRefused | Unknown
+Classify = Callable[[Call, Response, ErrorId], Verdict]
+"""The venue's error table. The ErrorId is ours, for an answer that bears none."""
+ReadUsage = Callable[[Call, Response], Usage | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """What may be told of one request: never key, query or signature. status is None where no answer came.
+
+    outcome: answered | not_executed | throttled | clock_refused | not_sent | unknown. latency_ms runs from the first byte out.
+    """
+
+    at_ms: int
+    method: str
+    path: str
+    status: int | None
+    outcome: str
+    error_id: str | None
+    latency_ms: float | None
+    waited_ms: int
+    weight: int
+    client_order_id: str | None
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueManners:
+    """How one venue wants to be spoken to."""
+
+    key_header: str
+    sign: Sign
+    classify: Classify
+    read_usage: ReadUsage
+    window_ms: int
+    send_margin_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Limits of time. Retries are for reads only: exponential with full jitter, all of them inside read_seconds_max."""
+
+    request_seconds: float = 10.0
+    connection_seconds: float = 3.0
+    clock_seconds: float = 2.0
+    read_attempts_max: int = 6
+    read_seconds_max: float = 15.0
+    first_pause_seconds: float = 0.25
+    pause_seconds_max: float = 4.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """Calls of one key to one venue. draw gives a number in [0, 1) for the jitter."""
+
+    engine: Engine
+    manners: VenueManners
+    limiter: Limiter
+    clock: Clock
+    venue_clock: VenueClock
+    timestamps: Timestamps
+    key: Key | None
+    record: Callable[[RequestRecord], None]
+    upkeep: Upkeep | None  # None: unsigned calls only
+    draw: Callable[[], float]
+    patience: Patience = field(default_factory=Patience)
+    _heads: dict[str, bytes] = field(default_factory=dict)
+
+    async def change(
+        self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None = None
+    ) -> Verdict | NotSent:
+        """One request that may change something, sent at most once. deadline_seconds bounds the wait for budget.
+
+        What write_ahead raises passes through; nothing was sent then.
+        """
+        tried = await self._attempt(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
+        return tried.result
+
+    async def read(self, call: Call) -> Document:
+        """A read, repeated while that may help. Raises VenueUnavailable when it does not, ClockUnknown when it cannot be signed."""
+        until = self.clock.monotonic() + self.patience.read_seconds_max
+        attempt = 0
+        while True:
+            left = max(0.0, until - self.clock.monotonic())
+            tried = await self._attempt(call, deadline_seconds=left, write_ahead=None)
+            if isinstance(tried.result, Answered):
+                return tried.result.document
+            pause = self._pause(tried.result, attempt)
+            attempt += 1
+            if pause is None or attempt == self.patience.read_attempts_max:
+                break
+            if self.clock.monotonic() + pause >= until:
+                break
+            await self.clock.sleep(pause)
+        if tried.clock_unknown is not None:
+            raise tried.clock_unknown
+        raise VenueUnavailable(_explain(call, tried.result), error_id=getattr(tried.result, "error_id", None))
+
+    def _pause(self, result: Verdict | NotSent, attempt: int) -> float | None:
+        """Seconds until a read is worth repeating; None: it is not."""
+        jittered = self.draw() * min(self.patience.pause_seconds_max, self.patience.first_pause_seconds * 2.0**attempt)
+        match result:
+            case Throttled():
+                return result.retry_after_ms / MILLISECONDS + jittered
+            case Unknown() | ClockRefused():
+                return jittered
+            case NotSent() if result.retriable and result.reason not in {"budget_deadline", "budget_queue_full"}:
+                return jittered
+            case _:
+                return None
+
+    async def _attempt(self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None) -> "_Tried":
+        tried = _Tried(call)
+        granted = await self.limiter.take(call.weights, call.priority, deadline_seconds=deadline_seconds)
+        tried.waited_ms = granted.waited_ms
+        if isinstance(granted, Denied):
+            return self._note(tried, NotSent(reason=granted.reason, retriable=True))
+        connection = await self.engine.acquire(timeout_seconds=self.patience.connection_seconds)
+        if isinstance(connection, NothingSent):
+            return self._note(tried, NotSent(reason=connection.reason, retriable=True))
+        try:
+            if call.signed:
+                tried.timestamp_ms = await self._next_timestamp()
+            if write_ahead is not None and not await self._write(write_ahead, tried.timestamp_ms):
+                return self._note(tried, NotSent(reason="write_ahead_refused", retriable=False))
+            if not connection.is_alive:  # it died while the write-ahead was stored
+                self.engine.release(connection)
+                connection = self.engine.spare() or connection
+            if self._is_too_late(tried):
+                return self._note(tried, NotSent(reason="window_passed", retriable=True))
+            return await self._exchange(tried, connection)
+        except ClockUnknown as error:
+            tried.clock_unknown = error
+            return self._note(tried, NotSent(reason="clock_unknown", retriable=True))
+        finally:
+            self.engine.release(connection)
+
+    async def _next_timestamp(self) -> int:
+        if not self.venue_clock.is_known and self.upkeep is not None:
+            self.upkeep.read_clock_again()
+            await self.upkeep.known(timeout_seconds=self.patience.clock_seconds)
+        return await self.timestamps.next()
+
+    async def _write(self, write_ahead: WriteAhead, timestamp_ms: int) -> bool:
+        return self.key is not None and await write_ahead(timestamp_ms, self.key.id)
+
+    def _is_too_late(self, tried: "_Tried") -> bool:
+        """Whether the venue might take the request so late that the fence would be wrong. Raises ClockUnknown."""
+        if not tried.call.signed:
+            return False
+        return self.venue_clock.now_ms() >= tried.timestamp_ms + self.manners.window_ms - self.manners.send_margin_ms
+
+    async def _exchange(self, tried: "_Tried", connection: Connection) -> "_Tried":
+        request = self._compose(tried.call, tried.timestamp_ms)
+        began = self.clock.monotonic()
+        try:
+            found = await connection.exchange(request, timeout_seconds=self.patience.request_seconds)
+        except asyncio.CancelledError:
+            self._note(tried, Unknown(reason="canceled", error_id=self._error_id(tried)))
+            raise
+        tried.latency_ms = (self.clock.monotonic() - began) * MILLISECONDS
+        match found:
+            case NothingSent():
+                return self._note(tried, NotSent(reason=found.reason, retriable=True))
+            case AnswerLost():
+                return self._note(tried, Unknown(reason=found.reason, error_id=self._error_id(tried)))
+            case Response():
+                return self._settle(tried, found)
+
+    def _settle(self, tried: "_Tried", response: Response) -> "_Tried":
+        tried.status = response.status
+        usage = self.manners.read_usage(tried.call, response)
+        if usage is not None:
+            self.limiter.observe(
+                usage, sent_at_ms=tried.timestamp_ms or self.limiter.now_ms() - int(tried.latency_ms or 0)
+            )
+        verdict = self.manners.classify(tried.call, response, self._error_id(tried))
+        if isinstance(verdict, Throttled):
+            self.limiter.freeze(for_ms=verdict.retry_after_ms)
+        elif isinstance(verdict, ClockRefused):
+            self.venue_clock.distrust()
+            if self.upkeep is not None:
+                self.upkeep.read_clock_again()
+        return self._note(tried, verdict)
+
+    def _compose(self, call: Call, timestamp_ms: int) -> bytes:
+        """The request's bytes. The query that is signed is the query that is sent: nothing after this touches it."""
+        if call.signed and self.key is not None:
+            query = self.manners.sign(call.parameters, timestamp_ms, self.key)
+        else:
+            query = form_encode(call.parameters)
+        target = f"{call.method} {self.engine.origin.prefix}{call.path}{'?' if query else ''}{query}".encode("ascii")
+        body = call.body or b""
+        length = b"" if call.method == "GET" else b"Content-Length: %d\r\n" % len(body)
+        return b"".join((target, self._head(signed=call.signed, has_body=bool(body)), length, b"\r\n", body))
+
+    def _head(self, *, signed: bool, has_body: bool) -> bytes:
+        name = f"{signed}{has_body}"
+        if name not in self._heads:
+            lines = [f"Host: {self.engine.origin.authority}", "Accept: application/json", "Accept-Encoding: identity"]
+            if signed and self.key is not None:
+                lines.append(f"{self.manners.key_header}: {self.key.public}")
+            if has_body:
+                lines.append("Content-Type: application/json")
+            self._heads[name] = (" HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n").encode("ascii")
+        return self._heads[name]
+
+    def _error_id(self, tried: "_Tried") -> ErrorId:
+        # A key's timestamps never repeat, so this names exactly this request.
+        key_id = self.key.id if self.key is not None else "public"
+        return derive_error_id("request", key_id, str(tried.timestamp_ms), tried.call.path)
+
+    def _note(self, tried: "_Tried", result: Verdict | NotSent) -> "_Tried":
+        tried.result = result
+        self.record(
+            RequestRecord(
+                at_ms=self.clock.now_ms(),
+                method=tried.call.method,
+                path=tried.call.path,
+                status=tried.status,
+                outcome=_OUTCOMES[type(result)],
+                error_id=getattr(result, "error_id", None),
+                latency_ms=tried.latency_ms,
+                waited_ms=tried.waited_ms,
+                weight=sum(tried.call.weights.values()),
+                client_order_id=tried.call.client_order_id,
+                key_id=self.key.id if self.key is not None and tried.call.signed else None,
+            )
+        )
+        return tried
+
+
+_OUTCOMES: dict[type, str] = {
+    Answered: "answered",
+    NotExecuted: "not_executed",
+    Throttled: "throttled",
+    ClockRefused: "clock_refused",
+    NotSent: "not_sent",
+    Unknown: "unknown",
+}
+
+
+def decode(body: bytes) -> Document | None:
+    """The JSON object in `body`, or None: not JSON, or not an object."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _explain(call: Call, result: Verdict | NotSent) -> str:
+    match result:
+        case NotExecuted():
+            why = f"{result.reason}: {result.message}"
+        case NotSent() | Unknown():
+            why = result.reason
+        case _:
+            why = _OUTCOMES[type(result)]
+    return redact(f"{call.method} {call.path}: {why}")
