@@ -6,7 +6,8 @@ from typing import Protocol
 
 from ordergate.ports.ledger import Entry
 from ordergate.trading.fills import Fill
-from ordergate.trading.ids import AccountName, Symbol, VenueName
+from ordergate.trading.ids import AccountName, ErrorId, Symbol, TradeId, VenueName, VenueOrderId
+from ordergate.trading.order import OrderKey
 
 
 class Delivery(Protocol):
@@ -48,11 +49,19 @@ class Publisher(Protocol):
     async def store_fill(self, fill: Fill) -> bool:
         """True: stored now. False: the same trade was stored before (success as well)."""
 
+    async def stored_fill(
+        self, venue: VenueName, account: AccountName, symbol: Symbol, trade_id: TradeId, venue_order_id: VenueOrderId
+    ) -> Fill | None:
+        """The fill as it is stored, read through the stream's leader."""
+
     async def answer(self, subject: str, payload: bytes, *, message_id: str) -> None:
         """A durable answer or statement in AUDIT; the same message_id is stored once."""
 
     def record(self, subject: str, payload: bytes) -> None:
         """A record in AUDIT that may be lost with the process (request log); never waits, bounded, drops counted."""
+
+    def note_error(self, error_id: ErrorId, key: OrderKey) -> None:
+        """Remember in the bucket ERRORS which order an errorId speaks of; never waits, like `record`."""
 
 
 class Feed(Protocol):

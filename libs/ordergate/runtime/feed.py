@@ -1,0 +1,75 @@
+"""Ordered replay and live reading of ORDERS and FILLS (ports.bus.Feed)."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import structlog
+
+from ordergate.ports.bus import StoredFill
+from ordergate.ports.ledger import Entry
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.ledger import entry_of
+from ordergate.runtime.ordered import OrderedRead
+from ordergate.trading.errors import Unreadable
+from ordergate.trading.ids import AccountName, VenueName
+from ordergate.wire import codec, subjects
+from ordergate.wire.streams import FILLS, ORDERS
+
+
+class BusFeed:
+    """Messages that cannot be read are logged, counted and passed over: one of them must not stop the account."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.unreadable = 0
+        self._bus = bus
+        self._open: list[OrderedRead] = []
+        self._log = structlog.get_logger("feed")
+
+    @property
+    def readings(self) -> tuple[OrderedRead, ...]:
+        """What is being read now; liveness looks at their age."""
+        return tuple(self._open)
+
+    async def orders(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncGenerator[Entry | None, None]:
+        reading = OrderedRead(self._bus, stream=ORDERS, filters=(subjects.orders_of(venue, account),), after=after)
+        self._open.append(reading)
+        try:
+            async with aclosing(reading.messages()) as messages:
+                async for message in messages:
+                    if message is None:
+                        yield None
+                        continue
+                    try:
+                        record = codec.decode_order(
+                            message.data, sequence=message.sequence, stored_at_ms=message.stored_at_ms
+                        )
+                    except Unreadable as error:
+                        self._note(message.subject, message.sequence, error)
+                        continue
+                    yield entry_of(record)
+        finally:
+            self._open.remove(reading)
+
+    async def fills(
+        self, venue: VenueName, account: AccountName, *, after: int
+    ) -> AsyncGenerator[StoredFill | None, None]:
+        reading = OrderedRead(self._bus, stream=FILLS, filters=(subjects.fills_of(venue, account),), after=after)
+        self._open.append(reading)
+        try:
+            async with aclosing(reading.messages()) as messages:
+                async for message in messages:
+                    if message is None:
+                        yield None
+                        continue
+                    try:
+                        fill = codec.decode_fill(message.data)
+                    except Unreadable as error:
+                        self._note(message.subject, message.sequence, error)
+                        continue
+                    yield StoredFill(fill=fill, sequence=message.sequence)
+        finally:
+            self._open.remove(reading)
+
+    def _note(self, subject: str, sequence: int, error: Unreadable) -> None:
+        self.unreadable += 1
+        self._log.error("a stored message cannot be read", subject=subject, sequence=sequence, error=str(error))

@@ -1,0 +1,201 @@
+"""The short way through nats-py: raw frames out, raw frames in, and requests that share one reply inbox.
+
+nats-py keeps what it is good at: connecting, TLS, authentication, pings, reconnecting and subscribing again. What costs most per message
+in it is left out here: header parsing, a queue and a task per subscription, a timer per request. Two of its internals are used for that
+(`_process_msg`, `_transport`); tests/integration/test_lean.py fails if a new version moves them.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from typing_extensions import override
+
+from ordergate.trading.errors import Misuse
+
+Sink = Callable[[bytes, bytes, bytes, bytes | None], None]
+"""Takes subject, reply subject, payload and raw headers of one message, in the read loop: it must be quick and must not raise."""
+
+NO_RESPONDERS = b"NATS/1.0 503"
+_SWEEP_SECONDS = 0.1
+
+
+class LeanClient(Client):
+    """nats-py's client, with sinks for subscriptions that want raw frames and a send that does not buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sinks: dict[int, Sink] = {}
+        self._lost: list[Callable[[], None]] = []
+        self._back: list[Callable[[], None]] = []
+        self._connected = asyncio.Event()
+
+    async def listen(self, subject: str, sink: Sink) -> int:
+        """Subscribe `sink` and return the subscription's number; it survives reconnects. Returns once the server knows of it."""
+        subscription = await self.subscribe(subject)
+        number: int = subscription._id  # noqa: SLF001 - nats-py has no public name for it
+        self._sinks[number] = sink
+        await self.flush()
+        return number
+
+    async def silence(self, number: int) -> None:
+        """End a subscription made by `listen`."""
+        subscription = self._subs.get(number)
+        if subscription is not None and not self.is_closed:
+            await subscription.unsubscribe()
+            if self.is_connected:
+                await self.flush()  # what the server sent before it read this still reaches the sink
+        self._sinks.pop(number, None)
+
+    def post(self, subject: str, payload: bytes, *, reply: str = "", headers: bytes = b"") -> bool:
+        """Write one message to the socket now. False, and nothing kept for later, while there is no connection.
+
+        Raises Misuse over the server's max_payload: the server would answer that by closing the connection.
+        """
+        if not self.is_connected or self._transport is None:
+            return False
+        total = len(headers) + len(payload)
+        if total > self._max_payload:
+            raise Misuse(f"a message of {total} bytes is over the bus's limit of {self._max_payload}")
+        if headers:
+            frame = f"HPUB {subject} {reply} {len(headers)} {total}\r\n".encode() + headers + payload + b"\r\n"
+        else:
+            frame = f"PUB {subject} {reply} {total}\r\n".encode() + payload + b"\r\n"
+        self._transport.write(frame)
+        return True
+
+    async def post_later(self, subject: str, payload: bytes) -> None:
+        """As post, but kept (bounded by nats-py's pending size) and sent after the reconnect if there is no connection now."""
+        if not self.post(subject, payload):
+            await self.publish(subject, payload)
+
+    def when_lost(self, action: Callable[[], None]) -> None:
+        """Call `action` each time the connection is lost."""
+        self._lost.append(action)
+
+    def when_back(self, action: Callable[[], None]) -> None:
+        """Call `action` each time the connection is there again and the subscriptions are known to the server."""
+        self._back.append(action)
+
+    def forget(self, action: Callable[[], None]) -> None:
+        """Take an action back that was given to when_lost or when_back."""
+        self._lost = [kept for kept in self._lost if kept != action]
+        self._back = [kept for kept in self._back if kept != action]
+
+    async def wait_connected(self, seconds: float) -> None:
+        """Return when connected, or after that many seconds, whichever is first."""
+        if self.is_connected or seconds <= 0:
+            return
+        waiting = asyncio.ensure_future(self._connected.wait())
+        await asyncio.wait({waiting}, timeout=seconds)
+        waiting.cancel()
+
+    def note_lost(self) -> None:
+        self._connected.clear()
+        for action in self._lost:
+            action()
+
+    def note_back(self) -> None:
+        self._connected.set()
+        for action in self._back:
+            action()
+
+    @override
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        sink = self._sinks.get(sid)
+        if sink is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            sink(subject, reply, data, headers)
+        except Exception as error:  # noqa: BLE001 - an exception here would end nats-py's read loop without a word
+            await self._error_cb(error)
+
+
+class Unanswered(Exception):
+    """No answer: time-out, connection lost, or nobody there. What was sent may have had its effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    data: bytes
+    headers: bytes | None
+
+
+class Requests:
+    """Requests that share one inbox subscription and one timer. `ask` costs one future and one frame."""
+
+    def __init__(self, client: LeanClient, *, inbox: str) -> None:
+        self._client = client
+        self._prefix = f"{inbox}.{secrets.token_hex(8)}."
+        self._tokens = itertools.count()
+        self._waiting: dict[bytes, tuple[asyncio.Future[Reply], float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self) -> None:
+        await self._client.listen(self._prefix + "*", self._take)
+        self._client.when_lost(self._lose_all)
+
+    def stop(self) -> None:
+        self._lose_all()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def ask(self, subject: str, payload: bytes, *, seconds: float, headers: bytes = b"") -> asyncio.Future[Reply]:
+        """Send and return the future of the answer. It raises Unanswered; nothing is sent later than now."""
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        token = b"%x" % next(self._tokens)
+        if not self._client.post(subject, payload, reply=self._prefix + token.decode(), headers=headers):
+            future.set_exception(Unanswered("not connected"))
+            return future
+        self._waiting[token] = (future, self._loop.time() + seconds)
+        if self._timer is None:
+            self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+        return future
+
+    def _take(self, subject: bytes, _reply: bytes, data: bytes, headers: bytes | None) -> None:
+        entry = self._waiting.pop(subject[len(self._prefix) :], None)
+        if entry is None or entry[0].done():
+            return
+        if headers is not None and headers.startswith(NO_RESPONDERS):
+            entry[0].set_exception(Unanswered("nobody answers there"))
+        else:
+            entry[0].set_result(Reply(data, headers))
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for token in [token for token, (_, deadline) in self._waiting.items() if deadline <= now]:
+            future, _ = self._waiting.pop(token)
+            if not future.done():
+                future.set_exception(Unanswered("time-out"))
+        self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep) if self._waiting else None
+
+    def _lose_all(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for future, _ in waiting.values():
+            if not future.done():
+                future.set_exception(Unanswered("connection lost"))
+
+
+def header_block(fields: Mapping[str, str]) -> bytes:
+    """The fields as on the wire. Names and values are ours and hold no line break; a value that does raises Misuse."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    if lines.count("\n") != len(fields) or lines.count("\r") != len(fields):
+        raise Misuse("a header's value must not hold a line break")
+    return f"NATS/1.0\r\n{lines}\r\n".encode()
+
+
+def parse_headers(raw: bytes | None) -> dict[str, str]:
+    """The fields of a raw header block; of a repeated name the last counts."""
+    if not raw:
+        return {}
+    fields = {}
+    for line in raw.split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            fields[name.decode(errors="replace")] = value.strip().decode(errors="replace")
+    return fields

@@ -1,0 +1,102 @@
+"""The ledger over the stream ORDERS (ports.ledger): the only publisher to it, by compare-and-set, one order at a time.
+
+Who won is read from the ledger, not from the ack (DESIGN 2). Subject and guard come from one function of wire.subjects. No Msg-Id: with
+one, a bus of three nodes tells two replicas that both won.
+"""
+
+import secrets
+from collections.abc import Callable
+
+from ordergate.ports.clock import Clock
+from ordergate.ports.ledger import Entry, Lost, Won
+from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, JetStream, Refusal, StoredMessage
+from ordergate.trading.errors import BusUnavailable, Misuse
+from ordergate.trading.events import Event
+from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
+from ordergate.trading.order import Order
+from ordergate.wire import codec, subjects
+from ordergate.wire.facts import EVENT_KINDS, OrderRecord
+from ordergate.wire.messages import (
+    EXPECTED_LAST_SUBJECT_SEQUENCE,
+    EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT,
+    TRACEPARENT,
+)
+from ordergate.wire.streams import ORDERS
+
+Traceparent = Callable[[ClientOrderId], str | None]
+"""The W3C traceparent of whoever appends now; it costs nothing where there is none."""
+
+_STALE_READS_MAX = 3
+
+
+class StreamLedger:
+    """Each append call draws its own appendId; every repetition within the call carries the same one."""
+
+    def __init__(self, jetstream: JetStream, *, clock: Clock, traceparent: Traceparent | None = None) -> None:
+        self._jetstream = jetstream
+        self._clock = clock
+        self._traceparent = traceparent
+
+    async def append(self, order: Order, event: Event, *, after: int, correction: bool = False) -> Won | Lost:
+        """See ports.ledger. Raises Misuse if the bus refuses the message itself (too large), BusUnavailable."""
+        append_id = secrets.token_hex(12)
+        subject, guard = subjects.order_address(order)
+        payload = codec.encode_order(order, event, append_id, correction=correction)
+        headers = self._headers(order, guard, after)
+        for _ in range(_STALE_READS_MAX):
+            answer = await self._jetstream.publish(subject, payload, headers=headers)
+            if isinstance(answer, Ack):
+                return Won(entry=self._written(order, event, append_id, answer.sequence))
+            if answer.error_code != WRONG_LAST_SEQUENCE:
+                raise Misuse(f"the bus refuses an order's message: {answer.description}")
+            last = await self._last(guard)
+            if last is not None and last.append_id == append_id:
+                return Won(entry=last)
+            if _agrees(answer, last):
+                return Lost(entry=last)
+            # The read came from a leader that does not know yet what refused us: ask both again.
+        raise BusUnavailable(f"the ledger's answers about {order.key.client_order_id} do not agree")
+
+    async def last(self, venue: VenueName, account: AccountName, order: ClientOrderId) -> Entry | None:
+        return await self._last(subjects.order_guard(venue, account, order))
+
+    async def _last(self, guard: str) -> Entry | None:
+        message = await self._jetstream.last(ORDERS, guard)
+        return None if message is None else entry_of(_record(message))
+
+    def _written(self, order: Order, event: Event, append_id: str, sequence: int) -> Entry:
+        return Entry(
+            order=order,
+            sequence=sequence,
+            append_id=append_id,
+            event_kind=EVENT_KINDS[type(event)],
+            stored_at_ms=self._clock.now_ms(),
+        )
+
+    def _headers(self, order: Order, guard: str, after: int) -> bytes:
+        parent = None if self._traceparent is None else self._traceparent(order.key.client_order_id)
+        traced = f"{TRACEPARENT}: {parent}\r\n" if parent else ""
+        return (
+            f"NATS/1.0\r\n{EXPECTED_LAST_SUBJECT_SEQUENCE}: {after}\r\n"
+            f"{EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT}: {guard}\r\n{traced}\r\n"
+        ).encode()
+
+
+def entry_of(record: OrderRecord) -> Entry:
+    return Entry(
+        order=record.order,
+        sequence=record.sequence,
+        append_id=record.append_id,
+        event_kind=record.event_kind,
+        stored_at_ms=record.stored_at_ms,
+    )
+
+
+def _record(message: StoredMessage) -> OrderRecord:
+    return codec.decode_order(message.data, sequence=message.sequence, stored_at_ms=message.stored_at_ms)
+
+
+def _agrees(refusal: Refusal, last: Entry | None) -> bool:
+    """`wrong last sequence: 7`: a read that shows less than the server named is older than the refusal."""
+    named = refusal.description.rpartition(" ")[2]
+    return not named.isdigit() or (0 if last is None else last.sequence) >= int(named)

@@ -1,0 +1,117 @@
+"""Pull requests kept open on one consumer: many messages a request, renewed before they run out.
+
+A request dies with the server or its leader without a word, so each has a short life, and silence longer than that life starts anew.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.lean import NO_RESPONDERS
+
+EXPIRY_SECONDS = 1.0
+SILENCE_SECONDS = 1.6  # longer than a request lives: if nothing at all was heard, the request is lost
+ABSENT_PAUSE_SECONDS = 0.05
+
+Take = Callable[[bytes, bytes, bytes, bytes | None], None]
+"""Subject, ack reply, payload, raw headers."""
+
+_PENDING_HEADER = b"Nats-Pending-Messages: "
+_STATUS_PREFIX = b"NATS/1.0 "
+
+
+class Pull:
+    """Asks for at most `window` messages more than the taker has finished with. `room` says how many it can take now."""
+
+    def __init__(
+        self, bus: Bus, *, stream: str, consumer: str, window: int, room: Callable[[], int], take: Take
+    ) -> None:
+        self._client = bus.client
+        self._loop = asyncio.get_running_loop()
+        self._inbox = f"{bus.inbox}.{secrets.token_hex(8)}"
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._window = window
+        self._room = room
+        self._take = take
+        self._asked = 0  # asked for and neither delivered nor given back
+        self._heard_at = self._loop.time()
+        self._number = 0
+        self._again: asyncio.TimerHandle | None = None
+        self._open = False
+        self.gone: str | None = None
+        """Why the consumer seems not to be there, from the last status; None once anything is delivered or a request lives its life."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since the server last delivered, answered a request or let one expire: the age of the last successful fetch cycle."""
+        return self._loop.time() - self._heard_at
+
+    async def start(self) -> None:
+        self._open = True
+        self._number = await self._client.listen(f"{self._inbox}.*", self._hear)
+        self._client.when_back(self.restart)
+        self.restart()
+
+    async def stop(self) -> None:
+        """No more messages: what the server had sent by now has been taken when this returns."""
+        self._open = False
+        if self._again is not None:
+            self._again.cancel()
+        self._client.forget(self.restart)
+        await self._client.silence(self._number)
+
+    def restart(self) -> None:
+        """Whatever was asked is lost; ask anew."""
+        self._asked = 0
+        self.refill()
+
+    def refill(self) -> None:
+        """Ask for more once half of the window is free; a request for every single message would cost as much as the message."""
+        free = min(self._window, self._room()) - self._asked
+        if not self._open or free < 1 or (self._asked and 2 * free < self._window):
+            return
+        body = b'{"batch":%d,"expires":%d}' % (free, int(EXPIRY_SECONDS * 1e9))
+        if self._client.post(self._subject, body, reply=f"{self._inbox}.p"):
+            self._asked += free
+
+    def tick(self) -> None:
+        """To be called a few times a second: notices requests that died in silence."""
+        if self._open and self._client.is_connected and self._asked and self.silent_seconds > SILENCE_SECONDS:
+            self.restart()
+        else:
+            self.refill()
+
+    def _hear(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        if reply:
+            self._heard_at = self._loop.time()
+            self.gone = None
+            self._asked = max(0, self._asked - 1)
+            self._take(subject, reply, data, headers)
+            self.refill()
+        elif headers is not None and headers.startswith(_STATUS_PREFIX):
+            self._hear_status(headers)
+
+    def _hear_status(self, headers: bytes) -> None:
+        code, _, text = headers[len(_STATUS_PREFIX) :].split(b"\r\n", 1)[0].partition(b" ")
+        pending = headers.partition(_PENDING_HEADER)[2].split(b"\r\n", 1)[0]
+        self._asked = max(0, self._asked - int(pending)) if pending.isdigit() else 0
+        if code in {b"408", b"404"}:  # the request lived its life
+            self._heard_at = self._loop.time()
+            self.gone = None
+            self.refill()
+            return
+        if code == b"503" or b"Deleted" in text:
+            self.gone = "nobody answers for it" if headers.startswith(NO_RESPONDERS) else text.decode(errors="replace")
+        # Not ready after a restart, a leader change, or really gone: ask again soon, the liveness check finds out which.
+        if self._again is not None:
+            self._again.cancel()
+        self._again = self._loop.call_later(ABSENT_PAUSE_SECONDS, self.restart)
+
+
+def delivered_parts(reply: bytes) -> tuple[int, int, int, int, int]:
+    """(delivery count, stream sequence, consumer sequence, stored at ns, pending) from an ack reply, in its old and its new form."""
+    tokens = reply.split(b".")
+    start = 4 if len(tokens) == 9 else 6  # noqa: PLR2004 - $JS.ACK.[domain.account.]stream.consumer. and then these five
+    count, stream, consumer, stored, pending = tokens[start : start + 5]
+    return int(count), int(stream), int(consumer), int(stored), int(pending)

