@@ -1,0 +1,261 @@
+"""One client's connection: frames in, answers out, and the faults that are done to them on the way.
+
+Answers leave in the order of their requests: while one is held back, the next is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING, cast
+
+import orjson
+from typing_extensions import override
+
+from ordergate.simulator.doors import PREFIX
+from ordergate.simulator.http import Frame, Malformed, read_frame, write_frame
+from ordergate.simulator.refusal import Refusal
+from ordergate.simulator.routes import find_route
+from ordergate.simulator.signing import parse_query
+from ordergate.simulator.venue import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ordergate.simulator.arrivals import Arrivals
+    from ordergate.simulator.clock import VenueClock
+    from ordergate.simulator.doors import Doors
+    from ordergate.simulator.faults import Effect, Faults
+    from ordergate.simulator.venue import Venue
+
+# SO_LINGER on with zero seconds: closing sends RST instead of FIN.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+HTML_ERROR = b"<html><head><title>Error</title></head><body><h1>Service unavailable</h1></body></html>"
+
+
+class Wire:
+    """What all connections share."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        doors: Doors,
+        faults: Faults,
+        clock: VenueClock,
+        arrivals: Arrivals,
+        monotonic_ns: Callable[[], int],
+    ) -> None:
+        """Parts and the clock that arrivals are stamped with."""
+        self.venue = venue
+        self.doors = doors
+        self.faults = faults
+        self.clock = clock
+        self.arrivals = arrivals
+        self.monotonic_ns = monotonic_ns
+        self.connections: set[Connection] = set()
+
+    def connect(self) -> Connection:
+        """The protocol of a new connection."""
+        return Connection(self)
+
+    def answer(self, request: Request) -> Response:
+        """Execute one request now. A bug in the simulator is a 500 that the loop's exception handler hears of."""
+        try:
+            return self.venue.handle(request, self.clock.now_ms())
+        except Exception as error:  # noqa: BLE001 - one broken request must not end the venue
+            context = {"message": f"simulator failed on {request.method} {request.path}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            return self.venue.refuse(Refusal(status=500, code="INTERNAL_ERROR", error="Internal error"))
+
+    def answer_door(self, request: Request) -> Response:
+        """Answer at one of the simulator's own doors."""
+        answer = self.doors.handle(request)
+        return self.venue.refuse(answer) if isinstance(answer, Refusal) else Response(200, answer)
+
+
+class Connection(asyncio.Protocol):
+    """Keep-alive HTTP/1.1 for one client."""
+
+    def __init__(self, wire: Wire) -> None:
+        """Not connected yet."""
+        self._wire = wire
+        self._transport: asyncio.Transport | None = None
+        self._address = ""
+        self._buffer = b""
+        self._first_byte_ns = 0
+        self._held_back = False
+        self._congested = False
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the peer."""
+        # uvloop's transports do not inherit from asyncio's, so this cannot be asked.
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._address = peer[0] if peer else ""
+        self._wire.connections.add(self)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A request that is held back is still executed: it had arrived."""
+        del exc
+        self._transport = None
+        self._wire.connections.discard(self)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Serve every whole request."""
+        if self._buffer:
+            self._buffer += data
+        else:
+            self._first_byte_ns = self._wire.monotonic_ns()
+            self._buffer = data
+        self._serve()
+
+    @override
+    def pause_writing(self) -> None:
+        """The client does not read its answers: serve nothing more until it does."""
+        self._congested = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    @override
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._congested = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+        self._serve()
+
+    def close(self) -> None:
+        """End the connection after what was written."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _serve(self) -> None:
+        while self._buffer and not self._held_back and not self._congested and self._transport is not None:
+            frame = read_frame(self._buffer, self._address)
+            if frame is None:
+                return
+            if isinstance(frame, Malformed):
+                self._buffer = b""
+                self._send(Response(frame.status, b""), keep_alive=False)
+                return
+            self._buffer = self._buffer[frame.length :]
+            self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        request, wire = frame.request, self._wire
+        if request.path.startswith(PREFIX):
+            self._send(wire.answer_door(request), keep_alive=frame.keep_alive)
+            return
+        exchange = _Exchange(frame, self._first_byte_ns, wire)
+        effect = wire.faults.strike(exchange.call, exchange.client_order_id) if wire.faults else None
+        if effect is None:
+            response = wire.answer(request)
+            exchange.note(response.status)
+            self._send(response, keep_alive=frame.keep_alive)
+            return
+        self._held_back = True
+        if effect.delay_before_ms:
+            loop = asyncio.get_running_loop()
+            loop.call_later(effect.delay_before_ms / 1000, self._execute_struck, exchange, effect)
+        else:
+            self._execute_struck(exchange, effect)
+
+    def _execute_struck(self, exchange: _Exchange, effect: Effect) -> None:
+        wire = self._wire
+        if effect.offset_ms is not None:
+            wire.clock.offset_ms = effect.offset_ms
+        if effect.reset_before:
+            exchange.note(0)
+            self._reset()
+            return
+        response = _struck_answer(wire, exchange.frame.request, effect)
+        if effect.delay_after_ms:
+            loop = asyncio.get_running_loop()
+            loop.call_later(effect.delay_after_ms / 1000, self._finish_struck, exchange, effect, response)
+        else:
+            self._finish_struck(exchange, effect, response)
+
+    def _finish_struck(self, exchange: _Exchange, effect: Effect, response: Response) -> None:
+        silent = effect.reset_after or effect.answer_lost
+        exchange.note(0 if silent or self._transport is None else response.status)
+        if effect.reset_after:
+            self._reset()
+        elif effect.answer_lost:
+            self.close()
+        else:
+            self._send(response, keep_alive=exchange.frame.keep_alive)
+            self._held_back = False
+            self._serve()
+
+    def _send(self, response: Response, *, keep_alive: bool) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(write_frame(response, keep_alive=keep_alive))
+        if not keep_alive:
+            self._transport.close()
+
+    def _reset(self) -> None:
+        if self._transport is None:
+            return
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._transport.abort()
+
+
+class _Exchange:
+    """One request on its way, with what its arrival is noted under."""
+
+    __slots__ = ("_first_byte_ns", "_wire", "call", "client_order_id", "frame")
+
+    def __init__(self, frame: Frame, first_byte_ns: int, wire: Wire) -> None:
+        request = frame.request
+        self.frame = frame
+        self._first_byte_ns = first_byte_ns
+        self._wire = wire
+        route, order_id = find_route(request.method, request.path)
+        self.call = route.name if route else f"{request.method} {request.path[:100]}"
+        self.client_order_id = _client_order_id(wire.venue, request, order_id)
+
+    def note(self, status: int) -> None:
+        self._wire.arrivals.add(
+            first_byte_ns=self._first_byte_ns, call=self.call, client_order_id=self.client_order_id, status=status
+        )
+
+
+def _client_order_id(venue: Venue, request: Request, order_id: int | None) -> str | None:
+    """Which order a request speaks of, before anything about it is believed; None when it cannot be told."""
+    if request.body:
+        try:
+            fields = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return None
+        named = fields.get("clientOrderId") if isinstance(fields, dict) else None
+        return named if isinstance(named, str) else None
+    if order_id:
+        orders = (account.order(order_id) for account in venue.exchange.accounts.values())
+        return next((order.client_order_id for order in orders if order is not None), None)
+    if "clientOrderId=" in request.query:
+        try:
+            return dict(parse_query(request.query)).get("clientOrderId")
+        except ValueError:
+            return None
+    return None
+
+
+def _struck_answer(wire: Wire, request: Request, effect: Effect) -> Response:
+    if effect.retry_after_seconds is not None:
+        seconds = effect.retry_after_seconds
+        headers = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", str(seconds)))
+        return wire.venue.refuse_by_limit(seconds, headers)
+    response = wire.answer(request)
+    if effect.error_status is None:
+        return response
+    if effect.error_body == "html":
+        return Response(effect.error_status, HTML_ERROR, content_type="text/html")
+    return wire.venue.refuse(Refusal(status=effect.error_status, code="INTERNAL_ERROR", error="Internal error"))

@@ -1,0 +1,88 @@
+"""Matching: one incoming order against a book, in price-time priority, and the settlement of each execution.
+
+Two orders of one account may trade with each other: the exchange documents no self-trade prevention, so both sides are ordinary trades.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordergate.simulator.orders import Order, Status, Trade
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ordergate.simulator.accounts import Account
+    from ordergate.simulator.market import Market
+
+
+class Matching:
+    """Executes orders and ends them; `touched` are the accounts whose reduce-only orders may have lost their position."""
+
+    __slots__ = ("_maker_rate", "_settled", "_taker_rate", "touched")
+
+    def __init__(self, *, maker_rate: Decimal, taker_rate: Decimal) -> None:
+        """Fee rates are of the notional."""
+        self._maker_rate = maker_rate
+        self._taker_rate = taker_rate
+        self._settled = 0
+        self.touched: dict[str, Account] = {}
+
+    def run(self, market: Market, taker: Order, now_ms: int) -> None:
+        """Trade the order against the book as far as its price and liquidity go; nothing rests here."""
+        opposite = market.book.other_side(taker.sign)
+        while taker.remaining:
+            maker = opposite.best()
+            if maker is None or maker.price is None:
+                return
+            if taker.price is not None and (taker.price - maker.price) * taker.sign < 0:
+                return
+            lots = min(taker.remaining, maker.remaining, _bound(taker))
+            if not lots:
+                return
+            lots = min(lots, _bound(maker))
+            if not lots:
+                self.end(market, maker, Status.CANCELED, now_ms)
+                continue
+            self._execute(market, taker, maker, lots, now_ms)
+
+    def end(self, market: Market, order: Order, status: Status, now_ms: int) -> None:
+        """The order is over: out of the book, out of the account's open orders."""
+        order.status = status
+        order.updated_ms = now_ms
+        if order.price is not None:
+            market.book.own_side(order.sign).remove(order, order.price)
+        if order.account is not None:
+            order.account.forget_open(order)
+
+    def _execute(self, market: Market, taker: Order, maker: Order, lots: int, now_ms: int) -> None:
+        price = maker.price
+        if price is None:  # a resting order always has one
+            return
+        market.last = price
+        taker.fill(price, lots, now_ms)
+        maker.fill(price, lots, now_ms)
+        self._settle(Trade(market.next_trade_id(), taker, price, lots, maker=False, time_ms=now_ms))
+        self._settle(Trade(market.next_trade_id(), maker, price, lots, maker=True, time_ms=now_ms))
+        if not maker.remaining:
+            self.end(market, maker, Status.FILLED, now_ms)
+
+    def _settle(self, trade: Trade) -> None:
+        order = trade.order
+        account = order.account
+        if account is None:
+            return
+        self._settled += 1
+        rate = self._maker_rate if trade.maker else self._taker_rate
+        account.settle(trade, fee_rate=rate, position_id=self._settled)
+        if order.reserved_lots > order.remaining:
+            account.reserve(order, order.remaining)
+        if account.closing_orders:
+            self.touched[account.name] = account
+
+
+def _bound(order: Order) -> int:
+    """How much the order may trade at most: a closing order never more than there is to close."""
+    if order.closing and order.account is not None:
+        return min(order.remaining, order.account.reducible(order))
+    return order.remaining
