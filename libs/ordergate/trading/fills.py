@@ -104,7 +104,7 @@ def infer(
         venue=order.key.venue,
         account=order.key.account,
         symbol=order.key.symbol,
-        trade_id=TradeId(f"inferred-{order.venue_order_id}-{inferred_count + 1}"),
+        trade_id=inferred_id(order.venue_order_id, inferred_count + 1),
         venue_order_id=order.venue_order_id,
         client_order_id=order.key.client_order_id,
         strategy=order.request.strategy,
@@ -119,6 +119,11 @@ def infer(
         received_time_ms=now_ms,
         inferred=True,
     )
+
+
+def inferred_id(order: VenueOrderId, number: int) -> TradeId:
+    """The id of the order's n-th inferred fill, n = 1, 2, ..."""
+    return TradeId(f"inferred-{order}-{number}")
 
 
 def reverse(fill: Fill, now_ms: int) -> Fill:
