@@ -55,22 +55,31 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionBegan:
-    """The write-ahead of attempt k. From k = 2 on it carries the proof that attempt k - 1 cannot execute."""
+    """The write-ahead of attempt k. From k = 2 on it carries the proof that attempt k - 1 cannot execute.
+
+    fence: what was asked, and when, if the proof is FENCED.
+    """
 
     attempt: Attempt
     at_ms: int
     proof: NonExecution | None = None
+    fence: "ProvenNotPlaced | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedUnsent:
-    """The order ends without having been at the venue: never sent, or its last attempt is proven not to execute."""
+    """The order ends without having been at the venue: never sent, or its last attempt is proven not to execute.
+
+    attempt: the attempt the proof is about, 0 if none had begun. Without it, an ending decided before somebody else's attempt
+    began would end an order that is on its way. Not for the fence: what that proves is ProvenNotPlaced.
+    """
 
     state: State  # canceled or expired
     reason: str
     at_ms: int
     error_id: ErrorId | None = None
     proof: NonExecution = NonExecution.NEVER_SENT
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

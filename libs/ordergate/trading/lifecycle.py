@@ -60,10 +60,11 @@ TRANSITIONS: dict[State, dict[type[LaterEvent], frozenset[State]]] = {
     S.ACCEPTED:         {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
     S.PARTIALLY_FILLED: {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
     S.FILLED:           {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
-    S.CANCELED:         {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},  # real: a fill after a cancel
-    S.EXPIRED:          {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
-    S.REJECTED:         {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
-    S.NOT_PLACED:       {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY},
+    S.CANCELED:         {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY,   # real: a fill after a cancel
+                         EndedUnsent: _STAY},                                    # the same ending, said again
+    S.EXPIRED:          {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY, EndedUnsent: _STAY},
+    S.REJECTED:         {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY, VenueRejected: _STAY},
+    S.NOT_PLACED:       {VenueReported: _LATE, OutcomeLost: _STAY, CancelRequested: _STAY, ProvenNotPlaced: _STAY},
     S.REFUSED:          {CancelRequested: _STAY},
 }
 # fmt: on
@@ -115,7 +116,7 @@ def apply(order: Order, event: LaterEvent) -> Order:
         case VenueReported():
             return _report(order, event)
         case VenueRejected():
-            return _end_at_venue(order, event, S.REJECTED)
+            return _reject(order, event)
         case OutcomeLost():
             return _lose_outcome(order, event)
         case ProvenNotPlaced():
@@ -139,6 +140,7 @@ def mismatch(order: Order, view: VenueView) -> str | None:
     """Why `view` is not this order (so it is drift), or None. A venue answer counts only if the terms agree and it is not too old."""
     terms = order.terms
     same = {
+        "clientOrderId": order.attempt is None or view.client_order_id in {None, order.key.client_order_id},
         "symbol": view.symbol == order.key.symbol,
         "side": view.side is terms.side,
         "type": view.type is terms.type,
@@ -157,20 +159,20 @@ CLOCK_SLACK_MS = 1_000
 
 
 def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
-    number = event.attempt.number
-    if order.attempt is not None and number <= order.attempt.number:
-        raise _refusal(order, event, f"attempt {order.attempt.number} was begun already")
-    if number != (order.attempt.number if order.attempt else 0) + 1:
+    number, before = event.attempt.number, _attempt_number(order)
+    if number <= before:
+        raise _refusal(order, event, f"attempt {before} was begun already")
+    if number != before + 1:
         raise _refusal(order, event, f"attempt {number} does not follow")
-    if number > 1 and event.proof is None:
-        raise _refusal(order, event, f"no proof that attempt {number - 1} cannot execute")
-    if event.proof is NonExecution.FENCED and not order.request.resubmit:
-        raise _refusal(order, event, "the intent does not allow a resubmission")
+    if before > 0 and event.proof is None:
+        raise _refusal(order, event, f"no proof that attempt {before} cannot execute")
+    if event.proof is NonExecution.FENCED:
+        _require_resubmission(order, event)
     return replace(
         order,
         state=S.SUBMITTING,
         attempt=event.attempt,
-        first_attempt_ms=order.first_attempt_ms or event.attempt.timestamp_ms,
+        first_attempt_ms=event.attempt.timestamp_ms if order.first_attempt_ms is None else order.first_attempt_ms,
         unknown_since_ms=None,
         reason=None,
         error_id=None,
@@ -178,9 +180,25 @@ def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
     )
 
 
+def _require_resubmission(order: Order, event: SubmissionBegan) -> None:
+    if not order.request.resubmit:
+        raise _refusal(order, event, "the intent does not allow a resubmission")
+    if event.fence is None:
+        raise _refusal(order, event, "it does not say what was asked after the fence")
+    _require_fence(order, event, event.fence)
+
+
 def _end_unsent(order: Order, event: EndedUnsent, allowed: frozenset[State]) -> Order:
+    if event.attempt != _attempt_number(order):
+        raise _refusal(order, event, f"its proof is about attempt {event.attempt}, not {_attempt_number(order)}")
+    if order.state.is_terminal:
+        if order.venue_order_id is not None:
+            raise _refusal(order, event, "it was at the venue")
+        return order  # the same ending, said twice
     if event.state not in allowed:
         raise _refusal(order, event, f"it cannot end as {event.state}")
+    if event.proof is NonExecution.FENCED:
+        raise _refusal(order, event, "what a fence proves is not_placed")
     return replace(
         order,
         state=event.state,
@@ -191,11 +209,13 @@ def _end_unsent(order: Order, event: EndedUnsent, allowed: frozenset[State]) -> 
     )
 
 
-def _end_at_venue(order: Order, event: VenueRejected, state: State) -> Order:
+def _reject(order: Order, event: VenueRejected) -> Order:
     _require_attempt(order, event, event.attempt)
+    if order.state is S.REJECTED:
+        return order
     return replace(
         order,
-        state=state,
+        state=S.REJECTED,
         reason=event.reason,
         error_id=event.error_id,
         unknown_since_ms=None,
@@ -204,8 +224,8 @@ def _end_at_venue(order: Order, event: VenueRejected, state: State) -> Order:
 
 
 def _lose_outcome(order: Order, event: OutcomeLost) -> Order:
-    if order.state is not S.SUBMITTING:
-        return order  # the venue's word, or the same news, came first
+    if order.state is not S.SUBMITTING or event.attempt < _attempt_number(order):
+        return order  # the venue's word, the same news, or a proof about that attempt came first
     _require_attempt(order, event, event.attempt)
     return replace(
         order,
@@ -218,10 +238,9 @@ def _lose_outcome(order: Order, event: OutcomeLost) -> Order:
 
 
 def _fence(order: Order, event: ProvenNotPlaced) -> Order:
-    attempt = _require_attempt(order, event, event.attempt)
-    asked_after = [asked for asked in event.asked_at_ms if asked > event.fence_ms]
-    if event.fence_ms <= attempt.timestamp_ms or len(asked_after) < LOOKUPS_FOR_PROOF:
-        raise _refusal(order, event, "the fence needs two lookups asked after it")
+    _require_fence(order, event, event)
+    if order.state is S.NOT_PLACED:
+        return order
     return replace(
         order,
         state=S.NOT_PLACED,
@@ -230,6 +249,13 @@ def _fence(order: Order, event: ProvenNotPlaced) -> Order:
         unknown_since_ms=None,
         revised_at_ms=event.at_ms,
     )
+
+
+def _require_fence(order: Order, event: LaterEvent, proof: ProvenNotPlaced) -> None:
+    attempt = _require_attempt(order, event, proof.attempt)
+    asked_after = [asked for asked in proof.asked_at_ms if asked > proof.fence_ms]
+    if proof.fence_ms <= attempt.timestamp_ms or len(asked_after) < LOOKUPS_FOR_PROOF:
+        raise _refusal(order, event, "the fence needs two lookups asked after it")
 
 
 LOOKUPS_FOR_PROOF = 2
@@ -241,6 +267,9 @@ def _report(order: Order, event: VenueReported) -> Order:
         raise _refusal(order, event, f"a venue does not show {view.status}")
     if order.attempt is None and order.venue_order_id is None:
         raise _refusal(order, event, "it was never sent: the venue shows somebody else's order")
+    strange = mismatch(order, view)
+    if strange is not None:
+        raise _refusal(order, event, f"the venue's order differs in {strange}: it is another order")
     if _is_old_news(order, view):
         return order
     return replace(
@@ -263,11 +292,16 @@ def _is_old_news(order: Order, view: VenueView) -> bool:
         return True
     more_executed = view.executed_quantity > order.executed_quantity
     if order.state.is_terminal:
-        reopened = view.status in AT_VENUE and view.updated_at_ms > (order.venue_updated_at_ms or 0)
-        return not (more_executed or reopened)
+        return not (more_executed or _is_reopened(order, view))
     if more_executed or order.venue_updated_at_ms is None or view.updated_at_ms > order.venue_updated_at_ms:
         return _says_the_same(order, view)
     return _PROGRESS.get(view.status, _ENDED) <= _PROGRESS.get(order.state, _ENDED)
+
+
+def _is_reopened(order: Order, view: VenueView) -> bool:
+    # Nothing can be open of an order that has executed in full, whatever an answer that was long under way says.
+    newer = order.venue_updated_at_ms is None or view.updated_at_ms > order.venue_updated_at_ms
+    return newer and view.status in AT_VENUE and view.executed_quantity < view.quantity
 
 
 def _says_the_same(order: Order, view: VenueView) -> bool:
@@ -277,9 +311,13 @@ def _says_the_same(order: Order, view: VenueView) -> bool:
 
 
 def _require_attempt(order: Order, event: LaterEvent, number: int) -> Attempt:
-    if order.attempt is None or order.attempt.number != number:
+    if order.attempt is None or number != order.attempt.number:
         raise _refusal(order, event, f"it is about attempt {number}")
     return order.attempt
+
+
+def _attempt_number(order: Order) -> int:
+    return 0 if order.attempt is None else order.attempt.number
 
 
 def _refusal(order: Order, event: LaterEvent, why: str) -> TransitionRefused:
