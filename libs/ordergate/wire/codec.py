@@ -6,6 +6,7 @@ from ordergate.trading.errors import Unreadable
 from ordergate.trading.events import Event
 from ordergate.trading.fills import Fill
 from ordergate.trading.order import Order
+from ordergate.trading.position import Position
 from ordergate.wire import facts
 from ordergate.wire.facts import Document, OrderRecord
 
@@ -30,6 +31,15 @@ def encode_fill(fill: Fill) -> bytes:
 def decode_fill(data: bytes) -> Fill:
     """Raises Unreadable."""
     return facts.fill_from(_document(data))
+
+
+def encode_position(position: Position) -> bytes:
+    return orjson.dumps(facts.position_document(position))
+
+
+def decode_position(data: bytes) -> Position:
+    """Raises Unreadable."""
+    return facts.position_from(_document(data))
 
 
 def _document(data: bytes) -> Document:

@@ -25,18 +25,6 @@ from ordergate.trading.events import (
     VenueReported,
 )
 from ordergate.trading.fills import Fill, Liquidity
-from ordergate.trading.ids import (
-    AccountName,
-    ClientOrderId,
-    ErrorId,
-    IntentId,
-    KeyId,
-    StrategyName,
-    Symbol,
-    TradeId,
-    VenueName,
-    VenueOrderId,
-)
 from ordergate.trading.order import (
     Attempt,
     Order,
@@ -51,11 +39,12 @@ from ordergate.trading.order import (
     TimeInForce,
     VenueView,
 )
+from ordergate.trading.position import Leg, Position
 from ordergate.wire.messages import SCHEMA, EventKind
 
 Document = dict[str, Any]
 
-_DECIMAL = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 # Calling an enum costs several times a look-up, and these stand in every message.
 _SIDES: dict[str, Side] = {member.value: member for member in Side}
 _TYPES: dict[str, OrderType] = {member.value: member for member in OrderType}
@@ -183,6 +172,35 @@ def fill_document(fill: Fill) -> Document:
     return document
 
 
+def position_document(position: Position) -> Document:
+    return {
+        "schema": SCHEMA,
+        "venue": position.venue,
+        "account": position.account,
+        "symbol": position.symbol,
+        "quantity": decimal_text(position.quantity),
+        "realisedPnl": decimal_text(position.realised_pnl),
+        "legs": _legs_document(position.legs),
+        "byStrategy": {strategy: _legs_document(legs) for strategy, legs in position.by_strategy.items()},
+        "fees": {asset: decimal_text(paid) for asset, paid in position.fees.items()},
+        "fillCount": position.fill_count,
+        "tradedVolume": decimal_text(position.traded_volume),
+        "upToSequence": position.up_to_sequence,
+    }
+
+
+def _legs_document(legs: Mapping[PositionSide, Leg]) -> Document:
+    return {
+        side.value: {
+            "quantity": decimal_text(leg.quantity),
+            "realisedPnl": decimal_text(leg.realised_pnl),
+            "cashFlow": decimal_text(leg.cash_flow),
+            "entryPrice": decimal_text(leg.entry_price),
+        }
+        for side, leg in legs.items()
+    }
+
+
 def _add_present(document: Document, **fields: str | int | None) -> None:
     for name, value in fields.items():
         if value is not None:
@@ -263,6 +281,8 @@ def _view_document(view: VenueView) -> Document:
 
 # Reading.
 
+# Ids are text that we ourselves wrote: they are taken as they stand.
+
 
 def order_record(document: Document, *, sequence: int, stored_at_ms: int) -> OrderRecord:
     """Raises Unreadable."""
@@ -287,11 +307,11 @@ def fill_from(document: Document) -> Fill:
     try:
         _check_schema(document)
         return Fill(
-            venue=VenueName(document["venue"]),
-            account=AccountName(document["account"]),
-            symbol=Symbol(document["symbol"]),
-            trade_id=TradeId(document["tradeId"]),
-            venue_order_id=VenueOrderId(document["venueOrderId"]),
+            venue=document["venue"],
+            account=document["account"],
+            symbol=document["symbol"],
+            trade_id=document["tradeId"],
+            venue_order_id=document["venueOrderId"],
             client_order_id=document.get("clientOrderId"),
             strategy=document.get("strategy"),
             side=_SIDES[document["side"]],
@@ -309,14 +329,33 @@ def fill_from(document: Document) -> Fill:
         raise Unreadable(f"not a fill: {_brief(error)}") from error
 
 
+def position_from(document: Document) -> Position:
+    """Raises Unreadable."""
+    try:
+        _check_schema(document)
+        return Position(
+            venue=document["venue"],
+            account=document["account"],
+            symbol=document["symbol"],
+            legs=_legs(document["legs"]),
+            by_strategy={name: _legs(legs) for name, legs in document["byStrategy"].items()},
+            fees={asset: _decimal(paid) for asset, paid in document["fees"].items()},
+            fill_count=_integer(document["fillCount"]),
+            traded_volume=_decimal(document["tradedVolume"]),
+            up_to_sequence=_integer(document["upToSequence"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"not a position: {_brief(error)}") from error
+
+
 def view_from(document: Document) -> VenueView:
     """The venue's view in a message's evidence. Raises Unreadable."""
     get = document.get
     try:
         return VenueView(
-            venue_order_id=VenueOrderId(document["venueOrderId"]),
+            venue_order_id=document["venueOrderId"],
             client_order_id=get("clientOrderId"),
-            symbol=Symbol(document["symbol"]),
+            symbol=document["symbol"],
             side=_SIDES[document["side"]],
             type=_TYPES[document["type"]],
             quantity=_decimal(document["quantity"]),
@@ -334,6 +373,17 @@ def view_from(document: Document) -> VenueView:
         raise Unreadable(f"not a venue's view: {_brief(error)}") from error
 
 
+def _legs(document: Document) -> dict[PositionSide, Leg]:
+    return {
+        _POSITION_SIDES[side]: Leg(
+            quantity=_decimal(leg["quantity"]),
+            realised_pnl=_decimal(leg["realisedPnl"]),
+            cash_flow=_decimal(leg["cashFlow"]),
+        )
+        for side, leg in document.items()
+    }
+
+
 def _order(document: Document) -> Order:
     get = document.get
     attempt = get("attempt")
@@ -349,7 +399,7 @@ def _order(document: Document) -> Order:
         unknown_since_ms=_optional_integer(get("unknownSinceMs")),
         cancel_requested_at_ms=_optional_integer(get("cancelRequestedAtMs")),
         reason=get("reason"),
-        error_id=_optional_error(get("errorId")),
+        error_id=get("errorId"),
     )
 
 
@@ -357,13 +407,13 @@ def _request(document: Document) -> OrderRequest:
     get = document.get
     return OrderRequest(
         key=OrderKey(
-            venue=VenueName(document["venue"]),
-            account=AccountName(document["account"]),
-            symbol=Symbol(document["symbol"]),
-            client_order_id=ClientOrderId(document["clientOrderId"]),
+            venue=document["venue"],
+            account=document["account"],
+            symbol=document["symbol"],
+            client_order_id=document["clientOrderId"],
         ),
-        strategy=StrategyName(document["strategy"]),
-        intent_id=IntentId(document["intentId"]),
+        strategy=document["strategy"],
+        intent_id=document["intentId"],
         request_hash=document["requestHash"],
         terms=Terms(
             side=_SIDES[document["side"]],
@@ -390,7 +440,7 @@ def _attempt(document: Document) -> Attempt:
     return Attempt(
         number=_integer(document["number"]),
         timestamp_ms=_integer(document["timestampMs"]),
-        key_id=KeyId(document["keyId"]),
+        key_id=document["keyId"],
     )
 
 
@@ -417,10 +467,6 @@ def _integer(value: int) -> int:
 
 def _optional_integer(value: int | None) -> int | None:
     return None if value is None else _integer(value)
-
-
-def _optional_error(value: str | None) -> ErrorId | None:
-    return None if value is None else ErrorId(value)
 
 
 def _brief(error: Exception) -> str:

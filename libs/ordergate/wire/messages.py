@@ -19,14 +19,17 @@ SCHEMA: Final = 1
 VALID_FOR_MS_MAX = 24 * 60 * 60 * 1000
 TIME_MS_MAX = 9_999_999_999_999  # the year 2286
 
+SchemaNumber = Annotated[int, Field(ge=SCHEMA, le=SCHEMA)]
+"""Not a Literal: that would take true for 1."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f]+$")]
 """A name of ours or of a strategy: no space, no control character; what stands on the bus is its subject token."""
 ClientOrderIdText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
 VenueText = Annotated[str, StringConstraints(max_length=200)]
 """Text that a venue chose."""
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$")]
-"""A decimal that an intent may carry: no sign, no exponent, at most 38 digits; it must be above zero."""
-DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$")]
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$")]
+"""A decimal that an intent may carry: no sign, no exponent, at most 18 digits on either side; it must be above zero."""
+DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,60}(\.[0-9]{1,60})?$")]
+"""A decimal that we computed: products and sums of bounded amounts are kept exact, so they are longer than what went in."""
 TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
 Count = Annotated[int, Field(ge=0)]
 Sequence = Annotated[int, Field(ge=0)]
@@ -38,7 +41,7 @@ class _Message(BaseModel):
         alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True, ser_json_inf_nan="strings"
     )
 
-    schema_number: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_number: SchemaNumber = Field(default=SCHEMA, alias="schema")
 
     @classmethod
     def of(cls, data: bytes | str) -> Self:
@@ -60,7 +63,7 @@ class _Message(BaseModel):
 class _Intent(_Message):
     model_config = ConfigDict(extra="forbid")
 
-    schema_number: Literal[1] = Field(alias="schema")
+    schema_number: SchemaNumber = Field(alias="schema")
     intent_id: Name
     venue: Name
     account: Name
@@ -293,6 +296,31 @@ class FillMessage(_Fact):
     inferred: bool = False
     venue_time_ms: TimeMs
     received_time_ms: TimeMs
+
+
+class LegPart(_Part):
+    """One position side: signed quantity, profit and cash flow in quote units; entryPrice says again what follows from them."""
+
+    quantity: DecimalText
+    realised_pnl: DecimalText
+    cash_flow: DecimalText
+    entry_price: DecimalText
+
+
+class PositionMessage(_Fact):
+    """The fold of one symbol's fills up to a FILLS sequence: the account's net, and the same fills apart by strategy."""
+
+    venue: Name
+    account: Name
+    symbol: Name
+    quantity: DecimalText
+    realised_pnl: DecimalText
+    legs: dict[PositionSide, LegPart]
+    by_strategy: dict[str, dict[PositionSide, LegPart]]
+    fees: dict[str, DecimalText]
+    fill_count: Count
+    traded_volume: DecimalText
+    up_to_sequence: Sequence
 
 
 class AnswerOutcome(StrEnum):
@@ -536,6 +564,7 @@ def _printable(text: str) -> str:
 FACTS: tuple[type[_Fact], ...] = (
     OrderMessage,
     FillMessage,
+    PositionMessage,
     AnswerMessage,
     RequestRecord,
     RiskMessage,

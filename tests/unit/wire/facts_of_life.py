@@ -1,0 +1,196 @@
+"""Hypothesis strategies for our facts: any order, event, fill and position that a service may write."""
+
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from ordergate.trading.events import (
+    Adopted,
+    Approved,
+    CancelRequested,
+    EndedUnsent,
+    Event,
+    NonExecution,
+    OutcomeLost,
+    ProvenNotPlaced,
+    Refused,
+    Restated,
+    Source,
+    SubmissionBegan,
+    VenueRejected,
+    VenueReported,
+)
+from ordergate.trading.fills import Fill, Liquidity
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    ErrorId,
+    IntentId,
+    KeyId,
+    StrategyName,
+    Symbol,
+    TradeId,
+    VenueName,
+    VenueOrderId,
+)
+from ordergate.trading.order import (
+    Attempt,
+    Order,
+    OrderKey,
+    OrderRequest,
+    OrderType,
+    PositionSide,
+    Rounding,
+    Side,
+    State,
+    Terms,
+    TimeInForce,
+    VenueView,
+)
+from ordergate.trading.position import Leg, Position
+
+names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+client_order_ids = st.from_regex(r"[A-Za-z0-9_-]{1,36}", fullmatch=True)
+amounts = st.decimals(min_value=0, max_value=10**18, places=18, allow_nan=False, allow_infinity=False) | st.integers(
+    min_value=0, max_value=10**18 - 1
+).map(Decimal)
+signed_amounts = st.builds(
+    lambda amount, sign: amount * sign, st.integers(0, 10**40).map(Decimal), st.sampled_from([1, -1])
+)
+times = st.integers(min_value=0, max_value=9_999_999_999_999)
+sequences = st.integers(min_value=0, max_value=2**53)
+
+keys = st.builds(
+    OrderKey,
+    venue=names.map(VenueName),
+    account=names.map(AccountName),
+    symbol=names.map(Symbol),
+    client_order_id=client_order_ids.map(ClientOrderId),
+)
+terms = st.builds(
+    Terms,
+    side=st.sampled_from(Side),
+    type=st.sampled_from(OrderType),
+    quantity=st.none() | amounts,
+    price=st.none() | amounts,
+    stop_price=st.none() | amounts,
+    quote_quantity=st.none() | amounts,
+    time_in_force=st.sampled_from(TimeInForce),
+    good_till_ms=st.none() | times,
+    position_side=st.sampled_from(PositionSide),
+    reduce_only=st.booleans(),
+    post_only=st.booleans(),
+)
+requests = st.builds(
+    OrderRequest,
+    key=keys,
+    strategy=names.map(StrategyName),
+    intent_id=names.map(IntentId),
+    request_hash=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    terms=terms,
+    created_at_ms=times,
+    valid_for_ms=st.integers(1, 86_400_000),
+    rounding=st.sampled_from(Rounding),
+    resubmit=st.booleans(),
+    validate_only=st.booleans(),
+)
+attempts = st.builds(Attempt, number=st.integers(1, 9), timestamp_ms=times, key_id=names.map(KeyId))
+error_ids = texts.map(ErrorId)
+orders = st.builds(
+    Order,
+    request=requests,
+    state=st.sampled_from(State),
+    revised_at_ms=times,
+    attempt=st.none() | attempts,
+    first_attempt_ms=st.none() | times,
+    venue_order_id=st.none() | names.map(VenueOrderId),
+    executed_quantity=amounts,
+    venue_updated_at_ms=st.none() | times,
+    unknown_since_ms=st.none() | times,
+    cancel_requested_at_ms=st.none() | times,
+    reason=st.none() | texts,
+    error_id=st.none() | error_ids,
+)
+views = st.builds(
+    VenueView,
+    venue_order_id=names.map(VenueOrderId),
+    client_order_id=st.none() | client_order_ids.map(ClientOrderId),
+    symbol=names.map(Symbol),
+    side=st.sampled_from(Side),
+    type=st.sampled_from(OrderType),
+    quantity=amounts,
+    price=st.none() | amounts,
+    stop_price=st.none() | amounts,
+    position_side=st.sampled_from(PositionSide),
+    reduce_only=st.booleans(),
+    status=st.sampled_from(State),
+    executed_quantity=amounts,
+    created_at_ms=times,
+    updated_at_ms=times,
+    error_id=st.none() | error_ids,
+)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Approved, request=requests, at_ms=times),
+    st.builds(Refused, request=requests, at_ms=times, reason=texts, error_id=error_ids),
+    st.builds(Adopted, request=requests, view=views, at_ms=times),
+    st.builds(SubmissionBegan, attempt=attempts, at_ms=times, proof=st.none() | st.sampled_from(NonExecution)),
+    st.builds(
+        EndedUnsent,
+        state=st.sampled_from([State.CANCELED, State.EXPIRED]),
+        reason=texts,
+        at_ms=times,
+        error_id=st.none() | error_ids,
+        proof=st.sampled_from(NonExecution),
+    ),
+    st.builds(VenueReported, view=views, source=st.sampled_from(Source), at_ms=times),
+    st.builds(VenueRejected, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
+    st.builds(OutcomeLost, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
+    st.builds(
+        ProvenNotPlaced,
+        attempt=st.integers(1, 9),
+        fence_ms=times,
+        asked_at_ms=st.lists(times, max_size=4).map(tuple),
+        at_ms=times,
+        error_id=st.none() | error_ids,
+    ),
+    st.builds(CancelRequested, at_ms=times, reason=texts),
+    st.builds(Restated, at_ms=times),
+)
+fills = st.builds(
+    Fill,
+    venue=names.map(VenueName),
+    account=names.map(AccountName),
+    symbol=names.map(Symbol),
+    trade_id=names.map(TradeId),
+    venue_order_id=names.map(VenueOrderId),
+    client_order_id=st.none() | client_order_ids.map(ClientOrderId),
+    strategy=st.none() | names.map(StrategyName),
+    side=st.sampled_from(Side),
+    position_side=st.sampled_from(PositionSide),
+    price=amounts,
+    quantity=signed_amounts,
+    fee=signed_amounts,
+    fee_asset=names,
+    liquidity=st.sampled_from(Liquidity),
+    venue_time_ms=times,
+    received_time_ms=times,
+    inferred=st.booleans(),
+)
+legs = st.dictionaries(
+    st.sampled_from(PositionSide),
+    st.builds(Leg, quantity=signed_amounts, realised_pnl=signed_amounts, cash_flow=signed_amounts),
+    max_size=3,
+)
+positions = st.builds(
+    Position,
+    venue=names.map(VenueName),
+    account=names.map(AccountName),
+    symbol=names.map(Symbol),
+    legs=legs,
+    by_strategy=st.dictionaries(names.map(StrategyName), legs, max_size=3),
+    fees=st.dictionaries(names, signed_amounts, max_size=3),
+    fill_count=sequences,
+    traded_volume=signed_amounts,
+    up_to_sequence=sequences,
+)
