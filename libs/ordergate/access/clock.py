@@ -106,8 +106,25 @@ class Timestamps:
         """The next timestamp. Raises ClockUnknown."""
         while (rest := self._rest_until - self._clock.monotonic()) > 0:
             await self._clock.sleep(rest)
-        while (lead_ms := self._last_ms + 1 - self._venue_clock.now_ms()) > self._lead_ms_max:
+        while (lead_ms := self._lead_ms()) > self._lead_ms_max:
             await self._clock.sleep((lead_ms - self._lead_ms_max) / 1_000)
         # No await from here on: two callers never get the same millisecond.
         self._last_ms = max(self._venue_clock.now_ms(), self._last_ms + 1)
         return self._last_ms
+
+    def _lead_ms(self) -> int:
+        """How far the next timestamp is ahead of the venue's clock. Raises ClockUnknown when that is more than is worth waiting for."""
+        now_ms = self._venue_clock.now_ms()
+        lead_ms = self._last_ms + 1 - now_ms
+        if lead_ms > REPLAY_MEMORY_MS_MAX:
+            # The venue's clock went back so far that it has forgotten a signature by the time its millisecond comes again.
+            self._last_ms = now_ms - 1
+            return 0
+        if lead_ms > self._lead_ms_max + LEAD_WAIT_MS_MAX:
+            raise ClockUnknown(f"the venue's clock went back: our timestamps are {lead_ms} ms ahead of it")
+        return lead_ms
+
+
+LEAD_WAIT_MS_MAX = 2_000
+REPLAY_MEMORY_MS_MAX = 120_000
+"""Twice the longest time for which a venue of ours remembers a signature."""

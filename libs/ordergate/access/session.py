@@ -130,7 +130,7 @@ class Session:
     upkeep: Upkeep | None  # None: unsigned calls only
     draw: Callable[[], float]
     patience: Patience = field(default_factory=Patience)
-    _heads: dict[str, bytes] = field(default_factory=dict)
+    _heads: dict[str, bytes] = field(default_factory=dict, init=False)
 
     async def change(
         self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None = None
@@ -144,6 +144,13 @@ class Session:
 
     async def read(self, call: Call) -> Document:
         """A read, repeated while that may help. Raises VenueUnavailable when it does not, ClockUnknown when it cannot be signed."""
+        document = await self.find(call)
+        if document is None:
+            raise VenueUnavailable(f"{call.method} {call.path}: the venue has no such thing")
+        return document
+
+    async def find(self, call: Call) -> Document | None:
+        """A read whose answer may be "there is none": then None. Raises as `read` does."""
         until = self.clock.monotonic() + self.patience.read_seconds_max
         attempt = 0
         while True:
@@ -151,6 +158,8 @@ class Session:
             tried = await self._attempt(call, deadline_seconds=left, write_ahead=None)
             if isinstance(tried.result, Answered):
                 return tried.result.document
+            if isinstance(tried.result, NotExecuted) and tried.result.not_found:
+                return None
             pause = self._pause(tried.result, attempt)
             attempt += 1
             if pause is None or attempt == self.patience.read_attempts_max:
@@ -274,7 +283,7 @@ class Session:
     def _error_id(self, tried: "_Tried") -> ErrorId:
         # A key's timestamps never repeat, so this names exactly this request.
         key_id = self.key.id if self.key is not None else "public"
-        return derive_error_id("request", key_id, str(tried.timestamp_ms), tried.call.path)
+        return derive_error_id("request", key_id, str(tried.timestamp_ms or self.clock.now_ms()), tried.call.path)
 
     def _note(self, tried: "_Tried", result: Verdict | NotSent) -> "_Tried":
         tried.result = result

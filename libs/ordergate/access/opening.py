@@ -1,0 +1,77 @@
+"""From settings to a session: the parts of this room put together once, the same way for every venue."""
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ordergate.access.budget import Budget, Limit, Scope
+from ordergate.access.clock import Timestamps, VenueClock
+from ordergate.access.http import Engine, EngineLimits, parse_origin
+from ordergate.access.keys import Key
+from ordergate.access.limiter import Limiter
+from ordergate.access.session import Patience, RequestRecord, Session, VenueManners
+from ordergate.access.upkeep import Rhythm, Upkeep
+from ordergate.ports.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a client of a venue is opened with.
+
+    record must not raise and must not wait. request_share: this process's part of the account's planned requests, 0..1. limits: limits other than the
+    venue's own (a simulator that was told so). rest_ms: a key that signed in an earlier process rests this long before its first signature (see Timestamps).
+    """
+
+    url: str
+    clock: Clock
+    record: Callable[[RequestRecord], None]
+    draw: Callable[[], float]
+    key: Key | None = None
+    request_share: float = 1.0
+    limits: Mapping[Scope, int] = field(default_factory=dict)
+    patience: Patience = field(default_factory=Patience)
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    engine_limits: EngineLimits = field(default_factory=EngineLimits)
+    ssl_context: ssl.SSLContext | None = None
+    rest_ms: int | None = None
+
+
+AskSession = Callable[[Session], Awaitable[int]]
+"""One unsigned request for the venue's time."""
+
+
+def open_session(
+    opening: Opening,
+    *,
+    manners: VenueManners,
+    limits: Sequence[Limit],
+    shares: Mapping[Scope, float],
+    ask: AskSession,
+    rest_ms: int,
+) -> tuple[Session, Upkeep]:
+    """Nothing is connected yet; the upkeep's `start` does that. Raises Misconfigured for an address that may not be used."""
+    engine = Engine(parse_origin(opening.url), limits=opening.engine_limits, ssl_context=opening.ssl_context)
+    venue_clock = VenueClock(opening.clock)
+    effective = [replace(each, limit=opening.limits.get(each.scope, each.limit)) for each in limits]
+
+    def counting_ms() -> int:
+        # Before the venue's clock is known only unsigned calls are counted, and the wall clock is near enough for them.
+        return venue_clock.now_ms() if venue_clock.is_known else opening.clock.now_ms()
+
+    public = Session(
+        engine=engine,
+        manners=manners,
+        limiter=Limiter(Budget(effective, shares=shares), clock=opening.clock, now_ms=counting_ms),
+        clock=opening.clock,
+        venue_clock=venue_clock,
+        timestamps=Timestamps(
+            opening.clock, venue_clock, rest_ms=rest_ms if opening.rest_ms is None else opening.rest_ms
+        ),
+        key=None,
+        record=opening.record,
+        upkeep=None,
+        draw=opening.draw,
+        patience=replace(opening.patience, read_attempts_max=1),  # a repeated question would not measure a round trip
+    )
+    upkeep = Upkeep(engine=engine, venue_clock=venue_clock, ask=lambda: ask(public), rhythm=opening.rhythm)
+    return replace(public, key=opening.key, upkeep=upkeep, patience=opening.patience), upkeep

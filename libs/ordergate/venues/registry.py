@@ -1,0 +1,72 @@
+"""Which venues there are: one line each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from ordergate.access.opening import Opening
+from ordergate.ports.venue import Declaration, Market, Reading, Trading
+from ordergate.trading.errors import UnknownVenue
+from ordergate.trading.ids import VenueName
+from ordergate.venues.zetarium import client as zetarium
+from ordergate.venues.zetarium.declaration import DECLARATION as ZETARIUM
+from ordergate.venues.zetarium.limits import REQUEST_SHARES as ZETARIUM_SHARES
+
+
+class _Opened(Protocol):
+    """A client with sockets of its own. `start` warms it up (False: the venue is not there yet, it goes on trying), `close` ends it."""
+
+    async def start(self, *, timeout_seconds: float = ...) -> bool: ...
+    async def close(self) -> None: ...
+
+
+class OpenTrading(Trading, _Opened, Protocol):
+    """A trading client that its service opens and closes."""
+
+
+class OpenReading(Reading, _Opened, Protocol):
+    """A reading client that its service opens and closes."""
+
+
+class OpenMarket(Market, _Opened, Protocol):
+    """A market client that its service opens and closes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    declaration: Declaration
+    trading: Callable[[Opening], OpenTrading]
+    reading: Callable[[Opening], OpenReading]
+    market: Callable[[Opening], OpenMarket]
+    request_shares: Mapping[str, float]  # by service name
+
+
+# fmt: off
+VENUES: Mapping[str, Venue] = MappingProxyType({
+    "zetarium": Venue(declaration=ZETARIUM, trading=zetarium.open_trading, reading=zetarium.open_reading, market=zetarium.open_market, request_shares=ZETARIUM_SHARES),
+})
+# fmt: on
+
+
+def find_venue(venue: VenueName) -> Venue:
+    """Raises UnknownVenue."""
+    found = VENUES.get(venue)
+    if found is None:
+        raise UnknownVenue(f"no adapter for {venue!r}; there are {', '.join(VENUES)}")
+    return found
+
+
+def open_trading(venue: VenueName, opening: Opening) -> OpenTrading:
+    """With a key that may trade. Raises UnknownVenue, Misconfigured."""
+    return find_venue(venue).trading(opening)
+
+
+def open_reading(venue: VenueName, opening: Opening) -> OpenReading:
+    """With a read-only key. Raises UnknownVenue, Misconfigured."""
+    return find_venue(venue).reading(opening)
+
+
+def open_market(venue: VenueName, opening: Opening) -> OpenMarket:
+    """Without a key. Raises UnknownVenue, Misconfigured."""
+    return find_venue(venue).market(opening)
