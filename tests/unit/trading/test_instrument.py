@@ -1,0 +1,217 @@
+"""Claims about filters: what passes is legal, what is refused names the filter and the nearest legal value."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordergate.trading.instrument import FilterRefusal, check_terms, incoherent, unsupported
+from ordergate.trading.order import OrderType, PositionSide, Side, Terms, TimeInForce
+from tests.unit.trading.making import instrument, market, terms
+
+
+def refusal(asked: Terms, *, adjust: bool = False, reference: str | None = "100", **filters: Any) -> FilterRefusal:
+    found = check_terms(
+        asked,
+        instrument(**filters),
+        reference_price=None if reference is None else Decimal(reference),
+        adjust=adjust,
+    )
+    assert isinstance(found, FilterRefusal), found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "filter_name", "nearest"),
+    [
+        (terms(price=Decimal("100.05")), "PRICE_FILTER", "100.0"),
+        (terms(price=Decimal("100.05"), side=Side.SELL), "PRICE_FILTER", "100.1"),
+        (terms(price=Decimal("0.01")), "PRICE_FILTER", "0.1"),
+        (terms(price=Decimal(2_000_000)), "PRICE_FILTER", "1000000"),
+        (terms(price=Decimal("110.1")), "PERCENT_PRICE", "110.0"),
+        (terms(price=Decimal("89.9")), "PERCENT_PRICE", "90.0"),
+        (terms(quantity=Decimal("1.0005")), "LOT_SIZE", "1.000"),
+        (terms(quantity=Decimal("0.0005")), "LOT_SIZE", "0.001"),
+        (terms(quantity=Decimal(1001)), "LOT_SIZE", "1000"),
+        (market(121), "MARKET_LOT_SIZE", "120"),
+        (terms(quantity=Decimal("0.049")), "MIN_NOTIONAL", "0.050"),
+        (terms(quantity=Decimal("0.001")), "MIN_NOTIONAL", "0.05"),
+    ],
+)
+def test_a_strict_refusal_names_the_filter_and_the_nearest_legal_value(
+    asked: Terms, filter_name: str, nearest: str
+) -> None:
+    found = refusal(asked)
+    assert (found.filter, found.nearest) == (filter_name, Decimal(nearest))
+
+
+def test_a_market_order_is_worth_what_the_reference_says() -> None:
+    small = terms(type=OrderType.MARKET, price=None, quantity=Decimal("0.04"))
+    assert refusal(small).filter == "MIN_NOTIONAL"
+    assert check_terms(small, instrument(), reference_price=Decimal(200), adjust=False) == small
+    assert check_terms(small, instrument(), reference_price=None, adjust=False) == small
+
+
+def test_adjusting_truncates_quantity_and_prices_passively() -> None:
+    rough = terms(quantity=Decimal("1.9999"), price=Decimal("100.19"))
+    smooth = check_terms(rough, instrument(), reference_price=None, adjust=True)
+    assert isinstance(smooth, Terms)
+    assert (smooth.quantity, smooth.price) == (Decimal("1.999"), Decimal("100.1"))
+    sell = check_terms(
+        terms(side=Side.SELL, price=Decimal("100.11")), instrument(), reference_price=None, adjust=True
+    )
+    assert isinstance(sell, Terms)
+    assert sell.price == Decimal("100.2")
+
+
+@pytest.mark.parametrize(
+    ("type_", "side", "stop_price"),
+    [
+        (OrderType.STOP_MARKET, Side.BUY, "100.2"),
+        (OrderType.STOP_MARKET, Side.SELL, "100.1"),
+        (OrderType.TAKE_PROFIT_MARKET, Side.BUY, "100.1"),
+        (OrderType.TAKE_PROFIT_MARKET, Side.SELL, "100.2"),
+    ],
+)
+def test_an_adjusted_stop_never_triggers_sooner_than_asked(type_: OrderType, side: Side, stop_price: str) -> None:
+    asked = terms(type=type_, side=side, price=None, stop_price=Decimal("100.15"))
+    found = check_terms(asked, instrument(), reference_price=None, adjust=True)
+    assert isinstance(found, Terms)
+    assert found.stop_price == Decimal(stop_price)
+
+
+def test_a_quantity_below_the_smallest_is_never_raised_to_it() -> None:
+    assert refusal(terms(quantity=Decimal("0.0009")), adjust=True).nearest == Decimal("0.001")
+
+
+def test_what_is_left_of_a_position_may_be_closed_however_small() -> None:
+    asked = terms(type=OrderType.MARKET, price=None, quantity=Decimal("0.001"), reduce_only=True)
+    assert check_terms(asked, instrument(), reference_price=Decimal(100), adjust=False) == asked
+
+
+def test_a_halted_symbol_takes_nothing() -> None:
+    assert refusal(terms(), trading=False).filter == "SYMBOL_STATUS"
+
+
+def test_a_step_of_zero_is_no_filter() -> None:
+    free = instrument(step_size=Decimal(0), tick_size=Decimal(0), notional_min=None)
+    odd = terms(quantity=Decimal("1.23456789"), price=Decimal("99.98765"))
+    for adjust in (True, False):
+        assert check_terms(odd, free, reference_price=None, adjust=adjust) == odd
+
+
+@pytest.mark.parametrize(
+    "number", ["1E+999999", "1E-999999", "9" * 5000, "0." + "1" * 5000, "NaN", "sNaN", "Infinity", "-1", "0", "-0"]
+)
+@pytest.mark.parametrize("field", ["quantity", "price"])
+def test_absurd_numbers_are_refused_and_never_blow_up(number: str, field: str) -> None:
+    absurd = terms(**{field: Decimal(number)})
+    assert refusal(absurd, adjust=True).filter == "NUMBER_RANGE"
+    assert incoherent(absurd) is not None
+
+
+numbers = st.decimals(min_value="0.000001", max_value="2000000", places=6)
+
+
+@given(
+    side=st.sampled_from(Side),
+    quantity=numbers,
+    price=numbers,
+    tick=st.sampled_from(["0.1", "0.25", "0.00001", "7"]),
+    step=st.sampled_from(["0.001", "1", "0.3"]),
+)
+def test_adjusted_terms_pass_the_strict_check_unchanged(
+    side: Side, quantity: Decimal, price: Decimal, tick: str, step: str
+) -> None:
+    filters = instrument(tick_size=Decimal(tick), step_size=Decimal(step), price_band_up=None, price_band_down=None)
+    asked = terms(side=side, quantity=quantity, price=price)
+    adjusted = check_terms(asked, filters, reference_price=None, adjust=True)
+    if isinstance(adjusted, FilterRefusal):
+        return
+    assert check_terms(adjusted, filters, reference_price=None, adjust=False) == adjusted
+    assert adjusted.quantity is not None
+    assert adjusted.price is not None
+    assert adjusted.quantity <= quantity
+    assert adjusted.price <= price if side is Side.BUY else adjusted.price >= price
+    assert abs(adjusted.price - price) < Decimal(tick)
+
+
+@given(quantity=numbers, price=numbers)
+def test_the_nearest_value_that_a_refusal_names_gets_past_that_filter(quantity: Decimal, price: Decimal) -> None:
+    filters = instrument(price_band_up=None, price_band_down=None)
+    asked = terms(quantity=quantity, price=price)
+    found = check_terms(asked, filters, reference_price=None, adjust=False)
+    if not isinstance(found, FilterRefusal):
+        return
+    mended = (
+        terms(quantity=quantity, price=found.nearest)
+        if found.filter == "PRICE_FILTER"
+        else terms(quantity=found.nearest, price=price)
+    )
+    again = check_terms(mended, filters, reference_price=None, adjust=False)
+    assert not isinstance(again, FilterRefusal) or again.filter != found.filter
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        terms(price=None),
+        terms(type=OrderType.MARKET),
+        terms(quantity=None),
+        terms(quote_quantity=Decimal(5)),
+        terms(quantity=None, quote_quantity=Decimal(5)),
+        terms(type=OrderType.STOP),
+        terms(stop_price=Decimal(5)),
+        terms(quantity=Decimal(-1)),
+        terms(time_in_force=TimeInForce.GTD),
+        terms(good_till_ms=5),
+        terms(time_in_force=TimeInForce.IOC, post_only=True),
+        market(1, time_in_force=TimeInForce.IOC),
+    ],
+)
+def test_incoherent_terms_are_told_apart(asked: Terms) -> None:
+    assert incoherent(asked) is not None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        terms(),
+        market(1),
+        terms(type=OrderType.MARKET, price=None, quantity=None, quote_quantity=Decimal(5)),
+        terms(type=OrderType.STOP, stop_price=Decimal(99)),
+        terms(type=OrderType.TAKE_PROFIT_MARKET, price=None, stop_price=Decimal(99)),
+        terms(time_in_force=TimeInForce.GTD, good_till_ms=5),
+        terms(post_only=True),
+    ],
+)
+def test_every_kind_of_order_has_coherent_terms(asked: Terms) -> None:
+    assert incoherent(asked) is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        terms(type=OrderType.STOP, stop_price=Decimal(99)),
+        terms(time_in_force=TimeInForce.IOC),
+        terms(post_only=True),
+        terms(type=OrderType.MARKET, price=None, quantity=None, quote_quantity=Decimal(5)),
+        terms(position_side=PositionSide.LONG),
+    ],
+)
+def test_what_a_venue_lacks_is_named_before_anything_is_sent(asked: Terms) -> None:
+    def lacks(wanted: Terms) -> str | None:
+        return unsupported(
+            wanted,
+            order_types={OrderType.LIMIT, OrderType.MARKET},
+            times_in_force={TimeInForce.GTC},
+            post_only=False,
+            quote_quantity=False,
+            position_sides={PositionSide.BOTH},
+        )
+
+    assert lacks(asked) is not None
+    assert lacks(terms()) is None
+    assert lacks(market(1)) is None
