@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -124,12 +125,12 @@ class Lane:
         if self._bus.client.is_connected:
             await self._bus.client.flush()
 
-    async def missing(self) -> str | None:
-        """Asks the server whether the consumer is there; a reason if it certainly is not. Raises BusUnavailable."""
+    async def state(self) -> dict[str, Any] | Refusal:
+        """The consumer as the server sees it; a Refusal if it certainly is not there. Raises BusUnavailable."""
         answer = await self._bus.jetstream.api(f"CONSUMER.INFO.{self.spec.stream}.{self.spec.durable}")
-        if isinstance(answer, Refusal) and answer.error_code in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
-            return answer.description
-        return None
+        if isinstance(answer, Refusal) and answer.error_code not in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
+            raise BusUnavailable(f"{self.name}: {answer.description}")
+        return answer
 
     def _room(self) -> int:
         return self._window - len(self._held)

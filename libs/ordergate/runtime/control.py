@@ -1,0 +1,170 @@
+"""The kill switch in the bucket CONTROL, as a sender sees it (ports.control.KillSwitch).
+
+It is watched, and beside that the newest change is asked of the stream's leader at least every half second: a watch that is silently
+behind, or a bus that is gone, must close every sender, not leave it open.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+import structlog
+
+from ordergate.ports.clock import Clock
+from ordergate.ports.control import Kill
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.shelf import BusShelf, bucket_subject
+from ordergate.trading.errors import Unavailable, Unreadable
+from ordergate.trading.ids import AccountName, VenueName
+from ordergate.wire import keys
+from ordergate.wire.messages import KillAcknowledgement, KillDocument
+from ordergate.wire.streams import CONTROL
+
+CONFIRM_SECONDS = 0.3
+CONFIRMED_SECONDS = 1.0
+"""How old a confirmation may be for a sender to send (DESIGN 2)."""
+
+Scope = tuple[str | None, str | None]
+"""Venue and account; None: all of them."""
+
+_UNREADABLE = "a kill switch entry cannot be read"
+
+
+class BusKillSwitch:
+    """Run `watch` and `confirm` beside each other for as long as the process lives. Until both have spoken nothing is confirmed."""
+
+    def __init__(self, bus: Bus, *, clock: Clock) -> None:
+        self._bus = bus
+        self._shelf = BusShelf(bus, bucket=CONTROL)
+        self._clock = clock
+        self._kills: dict[Scope, Kill] = {}
+        self._epochs: dict[Scope, int] = {}
+        self._scopes: dict[str, Scope] = {}
+        self._unreadable: dict[str, Kill] = {}
+        self._sequences: dict[str, int] = {}
+        self._seen = 0
+        self._caught_up = False
+        self._confirmed_at: float | None = None
+        self._changed = asyncio.Event()
+
+    def thrown(self, venue: VenueName, account: AccountName) -> Kill | None:
+        for kill in (*self._kills.values(), *self._unreadable.values()):
+            if kill.venue in {None, venue} and kill.account in {None, account}:
+                return kill
+        return None
+
+    def is_confirmed(self) -> bool:
+        return self._confirmed_at is not None and self._clock.monotonic() - self._confirmed_at < CONFIRMED_SECONDS
+
+    async def changed(self) -> None:
+        await self._changed.wait()
+
+    def take(self, document: KillDocument) -> None:
+        """A throw or resume that came by core request, before the bucket shows it. An older epoch changes nothing."""
+        self._set(document)
+
+    async def watch(self) -> None:
+        """Follow the bucket, for ever."""
+        async with aclosing(self._shelf.changes(keys.ALL_KILLS)) as changes:
+            async for change in changes:
+                if change is None:
+                    self._caught_up = True
+                else:
+                    self._apply(*change)
+
+    async def confirm(self) -> None:
+        """Ask the leader again and again, for ever."""
+        while True:
+            try:
+                await self._confirm_once()
+            except Unavailable as away:
+                structlog.get_logger("control").warning("the kill switch is not confirmed", error=str(away))
+            await self._clock.sleep(CONFIRM_SECONDS)
+
+    async def _confirm_once(self) -> None:
+        """What was true when the question left is confirmed for that moment, if we have seen everything up to the answer."""
+        asked_at = self._clock.monotonic()
+        subject = bucket_subject(CONTROL, keys.ALL_KILLS)
+        last = await self._bus.jetstream.last(f"KV_{CONTROL}", subject)
+        if last is not None and last.sequence > self._seen:
+            key = last.subject.removeprefix(bucket_subject(CONTROL, ""))
+            self._apply_value(key, last.data or None, last.sequence)
+            # One change is known now, but there may be more between: only the watch can say that all were seen.
+            return
+        if self._caught_up:
+            self._confirmed_at = asked_at
+
+    def _apply(self, key: str, value: bytes | None, sequence: int) -> None:
+        self._apply_value(key, value, sequence)
+        self._seen = max(self._seen, sequence)
+
+    def _apply_value(self, key: str, value: bytes | None, sequence: int) -> None:
+        if sequence <= self._sequences.get(key, 0):
+            return
+        self._sequences[key] = sequence
+        self._unreadable.pop(key, None)
+        if value is None:
+            scope = self._scopes.pop(key, None)
+            if scope is not None:
+                self._kills.pop(scope, None)
+            self._rouse()
+            return
+        try:
+            document = KillDocument.of(value)
+        except Unreadable:
+            # Somebody wanted to say something about the switch: the safe reading is that it is thrown, for everything.
+            structlog.get_logger("control").error(_UNREADABLE, key=key)
+            self._unreadable[key] = Kill(
+                epoch=0, venue=None, account=None, reason=_UNREADABLE, thrown_at_ms=self._clock.now_ms()
+            )
+            self._rouse()
+            return
+        self._scopes[key] = (document.venue, document.account)
+        self._set(document)
+
+    def _set(self, document: KillDocument) -> None:
+        scope = (document.venue, document.account)
+        if document.epoch < self._epochs.get(scope, 0):
+            return
+        self._epochs[scope] = document.epoch
+        if document.thrown:
+            self._kills[scope] = Kill(
+                epoch=document.epoch,
+                venue=None if document.venue is None else VenueName(document.venue),
+                account=None if document.account is None else AccountName(document.account),
+                reason=document.reason,
+                thrown_at_ms=document.at_ms,
+                flatten=document.flatten,
+            )
+        else:
+            self._kills.pop(scope, None)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+class KillResponder:
+    """Answers the core request of a new epoch: from this answer on, this process sends nothing more in its scope."""
+
+    def __init__(
+        self, switch: BusKillSwitch, *, service: str, instance: str, clock: Clock, in_flight: Callable[[], int]
+    ) -> None:
+        self._switch = switch
+        self._service = service
+        self._instance = instance
+        self._clock = clock
+        self._in_flight = in_flight
+
+    async def acknowledge(self, body: bytes) -> bytes:
+        """A KillDocument in, a KillAcknowledgement out. Raises Unreadable."""
+        document = KillDocument.of(body)
+        self._switch.take(document)
+        return KillAcknowledgement(
+            service=self._service,
+            instance=self._instance,
+            epoch=document.epoch,
+            in_flight=self._in_flight(),
+            at_ms=self._clock.now_ms(),
+        ).to_bytes()

@@ -1,0 +1,46 @@
+"""POSITIONS (ports.positions): the last message of each symbol, replaced by compare-and-set."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from decimal import Decimal
+
+from ordergate.ports.positions import StoredPosition
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack
+from ordergate.runtime.lean import header_block
+from ordergate.runtime.ordered import OrderedRead
+from ordergate.trading.errors import Misuse
+from ordergate.trading.ids import AccountName, VenueName
+from ordergate.trading.position import Position
+from ordergate.wire import codec, subjects
+from ordergate.wire.messages import EXPECTED_LAST_SUBJECT_SEQUENCE
+from ordergate.wire.streams import POSITIONS
+
+
+class BusPositions:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def load(self, venue: VenueName, account: AccountName) -> Sequence[StoredPosition]:
+        stored: dict[str, StoredPosition] = {}
+        reading = OrderedRead(self._bus, stream=POSITIONS, filters=(subjects.positions_of(venue, account),), after=None)
+        async with aclosing(reading.messages()) as messages:
+            async for message in messages:
+                if message is None:
+                    break
+                position = codec.decode_position(message.data)
+                stored[message.subject] = StoredPosition(position=position, sequence=message.sequence)
+        return tuple(stored.values())
+
+    async def store(self, position: Position, *, mark_price: Decimal | None, after: int) -> int | None:  # noqa: ARG002 - see the port: only some encodings carry it
+        subject = subjects.position(position)
+        payload = codec.encode_position(position)
+        headers = header_block({EXPECTED_LAST_SUBJECT_SEQUENCE: str(after)})
+        answer = await self._bus.jetstream.publish(subject, payload, headers=headers)
+        if isinstance(answer, Ack):
+            return answer.sequence
+        if answer.error_code != WRONG_LAST_SEQUENCE:
+            raise Misuse(f"the bus refuses a position: {answer.description}")
+        # Perhaps our own, whose ack was lost: a fold is a pure function of FILLS, so the same bytes are the same fact.
+        last = await self._bus.jetstream.last(POSITIONS, subject)
+        return last.sequence if last is not None and last.data == payload else None

@@ -1,0 +1,284 @@
+"""The frame of every service: a FastStream application whose JetStream work is done by lanes and feeds below it.
+
+FastStream is its life cycle (start hooks, signals, graceful stop) and its core request-reply routes. Lanes, background tasks and what must be
+closed are registered by the service's composition root; a task that ends by itself ends the process, for a service that has lost a part must be
+restarted, not limp.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import structlog
+from faststream import FastStream
+from faststream.nats import NatsBroker, NatsMessage, NatsRoute, NatsRouter
+
+from ordergate.ports.bus import Handler
+from ordergate.runtime.clock import SystemClock
+from ordergate.runtime.connection import Bus, connect, connection_options
+from ordergate.runtime.declared import declared
+from ordergate.runtime.exits import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_STOPPED
+from ordergate.runtime.feed import BusFeed
+from ordergate.runtime.graveyard import Graveyard
+from ordergate.runtime.health import HealthServer
+from ordergate.runtime.jetstream import Refusal
+from ordergate.runtime.lane import Lane, Mode
+from ordergate.runtime.ledger import StreamLedger
+from ordergate.runtime.logs import configure_logs
+from ordergate.runtime.metrics import CONTENT_TYPE, Metrics
+from ordergate.runtime.provision import check
+from ordergate.runtime.publisher import BusPublisher
+from ordergate.runtime.settings import AccountSettings, Environment, Installation
+from ordergate.runtime.shelf import BusShelf
+from ordergate.runtime.tracing import order_trace
+from ordergate.trading.errors import BusUnavailable, Misconfigured
+from ordergate.wire.streams import ConsumerSpec
+
+PROBE_SECONDS = 5.0
+SILENCE_MAX_SECONDS = 8.0
+"""An idle lane hears from the server every second; a connection that is up and this silent is dead."""
+
+Body = Callable[[bytes], Awaitable[bytes]]
+Stop = Callable[[], Awaitable[None]]
+
+
+class Frame:
+    """What a composition root builds upon and registers with. Everything here is connected already."""
+
+    def __init__(
+        self, *, name: str, environment: Environment, installation: Installation, bus: Bus, metrics: Metrics
+    ) -> None:
+        self.name = name
+        self.instance = environment.instance
+        self.environment = environment
+        self.installation = installation
+        self.bus = bus
+        self.metrics = metrics
+        self.clock = SystemClock()
+        self.trace = order_trace(
+            os.environ, service=name, version=_version(), instance=environment.instance, metrics=metrics
+        )
+        self.ledger = StreamLedger(bus.jetstream, clock=self.clock, traceparent=self.trace.traceparent)
+        self.publisher = BusPublisher(bus, clock=self.clock)
+        self.feed = BusFeed(bus)
+        self.log = structlog.get_logger(name)
+        self.lanes: list[Lane] = []
+        self.routes: list[NatsRoute] = []
+        self.tasks: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self.stops: list[Stop] = []
+        self.readiness: dict[str, Callable[[], bool]] = {}
+
+    @property
+    def accounts(self) -> tuple[AccountSettings, ...]:
+        return self.installation.accounts
+
+    def shelf(self, bucket: str) -> BusShelf:
+        return BusShelf(self.bus, bucket=bucket)
+
+    def lane(self, spec: ConsumerSpec, handler: Handler, *, mode: Mode) -> Lane:
+        """Feed a durable consumer to a handler, from the start of the service on."""
+        lane = Lane(self.bus, spec, handler, mode=mode, graveyard=Graveyard(self.bus, service=self.name))
+        self.lanes.append(lane)
+        return lane
+
+    def task(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run for as long as the service lives; it ends by cancellation only, anything else ends the process."""
+        self.tasks.append((name, work))
+
+    def answer(self, subject: str, handler: Body, *, queue: str = "") -> None:
+        """A core request-reply route of FastStream: bytes in, bytes out."""
+        self.routes.append(NatsRoute(handler, subject, queue=queue, decoder=_raw_body))
+
+    def at_stop(self, stop: Stop) -> None:
+        """Called after lanes and tasks have ended, before the connection closes; in reverse order of registration."""
+        self.stops.append(stop)
+
+    def ready_when(self, name: str, condition: Callable[[], bool]) -> None:
+        """The service reports ready only while all its conditions hold, e.g. that a fold has caught up."""
+        self.readiness[name] = condition
+
+
+Compose = Callable[[Frame], Awaitable[None]]
+"""A service's composition root: the only code that names its adapters."""
+
+
+class Service:
+    """One process. `run` returns the exit code."""
+
+    def __init__(self, name: str, compose: Compose, *, environment: Environment) -> None:
+        self._name = name
+        self._compose = compose
+        self._environment = environment
+        self._metrics = Metrics(name)
+        self._app: FastStream | None = None
+        self._exit_code = EXIT_STOPPED
+        self._running: dict[asyncio.Task[None], str] = {}
+        self._problems: dict[str, str] = {}
+        self._started = False
+        self._log = structlog.get_logger(name)
+
+    async def run(self) -> int:
+        """Connect, check the bus against its declarations, compose, serve until SIGTERM or a failure, stop gracefully."""
+        configure_logs(
+            service=self._name,
+            instance=self._environment.instance,
+            level=logging.getLevelNamesMapping()[self._environment.log_level],
+        )
+        bus: Bus | None = None
+        try:
+            installation = self._environment.installation()
+            bus = await connect(
+                self._environment.nats_url,
+                service=self._name,
+                when_closed=self._closed,
+                nkey_seed_file=self._environment.nats_seed_file,
+            )
+            await check(bus.jetstream, declared(installation))
+            frame = Frame(
+                name=self._name,
+                environment=self._environment,
+                installation=installation,
+                bus=bus,
+                metrics=self._metrics,
+            )
+            await self._compose(frame)
+            await self._serve(frame)
+        except Misconfigured as error:
+            self._log.error("refused to start", reason=str(error), kind=type(error).__name__)
+            self._exit_code = EXIT_MISCONFIGURED
+        except Exception:  # noqa: BLE001 - whatever it was, the process ends with a code and a log line
+            self._log.exception("the service failed")
+            self._exit_code = EXIT_FAILED
+        finally:
+            if bus is not None:
+                self._started = False
+                await bus.close()
+        return self._exit_code
+
+    def fail(self, reason: str) -> None:
+        """End the process with code 1, in an orderly way: a supervisor starts it again."""
+        if self._exit_code == EXIT_STOPPED:
+            self._log.error("the service ends itself", reason=reason)
+            self._exit_code = EXIT_FAILED
+        self._problems["failed"] = reason
+        if self._app is not None:
+            self._app.exit()
+
+    async def _serve(self, frame: Frame) -> None:
+        health = HealthServer(
+            live=lambda: self._problems,
+            ready=lambda: self._unready(frame),
+            metrics=self._metrics.exposition,
+            metrics_type=CONTENT_TYPE,
+            host=self._environment.health_host,
+            port=self._environment.health_port,
+        )
+        broker = NatsBroker(
+            self._environment.nats_url,
+            logger=None,
+            graceful_timeout=self._environment.stop_seconds,
+            closed_cb=self._closed,
+            **connection_options(self._name),
+        )
+        broker.include_router(NatsRouter(handlers=tuple(frame.routes)))
+
+        async def start() -> None:
+            await health.start()
+            frame.trace.start()
+            for lane in frame.lanes:
+                await lane.start()
+            for name, work in (*frame.tasks, ("probe", lambda: self._probe(frame))):
+                self._supervise(name, work())
+            self._started = True
+            gc.collect()
+            gc.freeze()
+            frame.log.info("started", health_port=health.port, lanes=[lane.name for lane in frame.lanes])
+
+        async def stop() -> None:
+            self._started = False
+            await self._stop(frame)
+            await health.stop()
+
+        self._app = FastStream(broker, logger=None, after_startup=[start], on_shutdown=[stop])
+        await self._app.run()
+
+    def _supervise(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running[task] = name
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        name = self._running.pop(task)
+        if task.cancelled():
+            return
+        self._metrics.task_restarted(name)
+        error = task.exception()
+        self._log.error("a task ended", task=name, exc_info=error)
+        self.fail(f"the task {name} ended: {error!r}")
+
+    async def _stop(self, frame: Frame) -> None:
+        """Lanes first, for they create work; then tasks, which save where they are; then whatever was opened."""
+        limit = self._environment.stop_seconds
+        await asyncio.gather(*(lane.stop(limit_seconds=limit) for lane in frame.lanes))
+        tasks = list(self._running)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=limit)
+        for stop in reversed(frame.stops):
+            try:
+                await stop()
+            except Exception:  # noqa: BLE001 - the others must be stopped all the same
+                self._log.exception("stopping failed")
+        await frame.trace.stop()
+        frame.log.info("stopped", exit_code=self._exit_code)
+
+    async def _closed(self) -> None:
+        """nats-py gave the connection up for ever (an -ERR it takes as final): only a new process helps."""
+        if self._started:
+            self.fail("the connection to the bus was closed")
+
+    async def _probe(self, frame: Frame) -> None:
+        """Notice what FastStream and nats-py do not: a consumer that is gone, a lane that no longer fetches."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            for lane in frame.lanes:
+                await self._probe_lane(frame, lane)
+
+    async def _probe_lane(self, frame: Frame, lane: Lane) -> None:
+        try:
+            state = await lane.state()
+        except BusUnavailable:
+            return  # the bus is away; the connection's own settings bring it back
+        if isinstance(state, Refusal):
+            self.fail(f"the consumer {lane.name} is gone: {state.description}")
+            return
+        self._metrics.consumer(
+            lane.spec.stream, lane.name, lag=state["num_pending"], unacknowledged=state["num_ack_pending"]
+        )
+        if frame.bus.client.is_connected and lane.silent_seconds > SILENCE_MAX_SECONDS:
+            self.fail(f"the lane {lane.name} has not fetched for {lane.silent_seconds:.1f} s")
+
+    def _unready(self, frame: Frame) -> dict[str, str]:
+        problems = {name: "not yet" for name, condition in frame.readiness.items() if not condition()}
+        if not self._started:
+            problems["started"] = "not yet"
+        if not frame.bus.client.is_connected:
+            problems["bus"] = "not connected"
+        return problems
+
+
+async def _raw_body(message: NatsMessage) -> bytes:
+    """Bytes in, as they came: FastStream would guess JSON."""
+    return message.body
+
+
+def _version() -> str:
+    try:
+        return version("ordergate")
+    except PackageNotFoundError:  # run from a source tree
+        return "0"

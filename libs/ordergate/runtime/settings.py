@@ -1,0 +1,182 @@
+"""What a process is told: ORDERGATE_* in the environment, and one TOML file that lists the accounts.
+
+No secret stands in either: keys are named by file, and only the service that signs opens the file.
+"""
+
+import secrets
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ordergate.trading.errors import Misconfigured
+from ordergate.trading.ids import AccountName, Symbol, VenueName
+from ordergate.trading.risk import RiskLimits
+
+Limit = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Environment(BaseSettings):
+    """ORDERGATE_CONFIG, ORDERGATE_NATS_URL, ORDERGATE_NATS_SEED_FILE, ORDERGATE_INSTANCE, ORDERGATE_HEALTH_PORT, ORDERGATE_LOG_LEVEL.
+
+    health_port 0: the system picks one, and the log says which.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ORDERGATE_", frozen=True, extra="ignore")
+
+    config: Path
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_seed_file: Path | None = None
+    instance: str = Field(default_factory=lambda: secrets.token_hex(4), min_length=1)
+    health_host: str = "127.0.0.1"
+    health_port: Port = 0
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    stop_seconds: float = Field(default=10.0, gt=0)
+
+    def installation(self) -> "Installation":
+        """The TOML file. Raises Misconfigured."""
+        try:
+            return Installation.of(self.config.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"{self.config} cannot be read: {error}") from error
+
+
+class _Section(BaseModel):
+    """A misspelt setting is refused, not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KeyFiles(_Section):
+    """Each signing process has a key of its own: trading rights for order_submission, read-only for the rest."""
+
+    trading: Path | None = None
+    reading: Path | None = None
+
+
+class RiskSettings(_Section):
+    """See trading.risk.RiskLimits. A limit that is not given does not apply, but the notional of one order, which always has one."""
+
+    max_order_notional: Limit = Decimal(10_000_000)
+    max_position_notional: Limit | None = None
+    max_position_quantity: Mapping[str, Limit] = Field(default_factory=dict)
+    max_open_orders: int | None = Field(default=None, ge=0)
+    max_orders_per_window: int | None = Field(default=None, ge=1)
+    window_ms: int = Field(default=1_000, ge=1)
+    price_band: Limit | None = None
+    max_daily_loss: Limit | None = None
+    max_drawdown: Limit | None = None
+    reference_price_age_max_ms: int = Field(default=10_000, ge=1)
+    self_trade: bool = True
+
+    def limits(self, symbols: tuple[str, ...]) -> RiskLimits:
+        """With the account's symbols as the only ones allowed."""
+        given = self.model_dump(exclude={"max_position_quantity"})
+        return RiskLimits(
+            **given,
+            max_position_quantity={Symbol(name): most for name, most in self.max_position_quantity.items()},
+            allowed_symbols=frozenset(Symbol(name) for name in symbols),
+        )
+
+
+class RequestShares(_Section):
+    """Which part of the account's request budget each service plans with while nobody leases it more. Together at most 1."""
+
+    order_submission: float = Field(default=0.5, gt=0, le=1)
+    status_polling: float = Field(default=0.25, gt=0, le=1)
+    fill_streaming: float = Field(default=0.15, gt=0, le=1)
+    position_tracking: float = Field(default=0.1, gt=0, le=1)
+
+    def total(self) -> float:
+        return self.order_submission + self.status_polling + self.fill_streaming + self.position_tracking
+
+
+class AccountSettings(_Section):
+    """One account at one venue."""
+
+    venue: str = Field(min_length=1)
+    account: str = Field(min_length=1)
+    base_url: str
+    symbols: tuple[str, ...] = Field(min_length=1)
+    keys: KeyFiles = KeyFiles()
+    risk: RiskSettings = RiskSettings()
+    shares: RequestShares = RequestShares()
+
+    @field_validator("base_url")
+    @classmethod
+    def _encrypted(cls, url: str) -> str:
+        """https, or plain text to this very machine (the simulator)."""
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return url.rstrip("/")
+        if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+            return url.rstrip("/")
+        raise ValueError("must be https, or http to a loopback address")
+
+    @field_validator("shares")
+    @classmethod
+    def _whole(cls, shares: RequestShares) -> RequestShares:
+        if shares.total() > 1 + 1e-9:
+            raise ValueError("the shares of the request budget are more than the whole")
+        return shares
+
+    @property
+    def venue_name(self) -> VenueName:
+        return VenueName(self.venue)
+
+    @property
+    def account_name(self) -> AccountName:
+        return AccountName(self.account)
+
+    @property
+    def risk_limits(self) -> RiskLimits:
+        return self.risk.limits(self.symbols)
+
+
+class BusSettings(_Section):
+    """replicas: 1 on one machine, 3 in a cluster. audit_bytes_max: where AUDIT begins to forget its oldest."""
+
+    replicas: int = Field(default=1, ge=1, le=5)
+    audit_bytes_max: int = Field(default=1024**3, ge=1024**2)
+
+
+class Installation(_Section):
+    """The TOML file: `[bus]` and one `[[accounts]]` per account."""
+
+    bus: BusSettings = BusSettings()
+    accounts: tuple[AccountSettings, ...] = Field(min_length=1)
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Raises Misconfigured, naming each wrong field but not its value."""
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise Misconfigured(f"the configuration is not TOML: {error}") from error
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+            raise Misconfigured(f"the configuration is wrong: {told}") from error
+
+    @field_validator("accounts")
+    @classmethod
+    def _distinct(cls, accounts: tuple[AccountSettings, ...]) -> tuple[AccountSettings, ...]:
+        if len({(entry.venue, entry.account) for entry in accounts}) < len(accounts):
+            raise ValueError("an account stands here twice")
+        return accounts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Streams, consumers and buckets as declared, created by this one command; differences are told and never overwritten."""
