@@ -5,6 +5,7 @@ from ordergate.wire.subjects import token
 
 KILL_EVERYTHING = "kill.all"
 ALL_KILLS = "kill.>"
+EVERYTHING = ">"
 
 
 def checkpoint(service: str, venue: VenueName, account: AccountName) -> str:
@@ -31,6 +32,10 @@ def all_presences(service: str) -> str:
 
 def instrument(venue: VenueName, symbol: Symbol) -> str:
     return f"rules.{token(venue)}.{token(symbol)}"
+
+
+def is_instrument(key: str) -> bool:
+    return key.startswith("rules.")
 
 
 def price(venue: VenueName, symbol: Symbol) -> str:

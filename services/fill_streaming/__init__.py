@@ -1,0 +1,1 @@
+"""Fill streaming: stores every venue trade of an account once, and says how much it stored."""

@@ -1,0 +1,481 @@
+"""One account's fills: reads trades by cursor, stores each once, infers what the venue hides.
+
+A trade is stored first and the cursor moves after it, so a death between the two reads the trade again and finds it stored.
+The cursor trails by the venue's lag, so a trade that shows late is still ahead of it.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from ordergate.ports.bus import Feed, Publisher, Shelf, StoredFill
+from ordergate.ports.checkpoint import Checkpoint, Mark
+from ordergate.ports.clock import Clock
+from ordergate.ports.ledger import Ledger
+from ordergate.ports.trace import Trace
+from ordergate.ports.venue import Reading, VenueTrade
+from ordergate.trading.errors import Unavailable
+from ordergate.trading.fills import Fill, infer, inferred_id, reversal_id, reverse
+from ordergate.trading.ids import AccountName, ClientOrderId, StrategyName, Symbol, TradeId, VenueName, VenueOrderId
+from ordergate.trading.order import ZERO
+from ordergate.wire import keys, subjects
+from ordergate.wire.messages import CursorDocument, FillsStatement, SymbolFills
+from services.fill_streaming.watched import Watched, WatchList
+
+PAGE_LIMIT = 1000
+STORED_AT_ONCE = 250
+REMEMBERED_TRADES = 20_000
+GROWTH_PAUSE_SECONDS = 0.05
+"""Executions come in bursts: one trade list read answers all of a burst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """poll: symbols with orders at the venue; sweep: every symbol; statement: the published sums."""
+
+    poll_seconds: float = 1.0
+    sweep_seconds: float = 10.0
+    statement_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Owner:
+    """Whose trade it is; both None for a trade of no order of ours."""
+
+    client_order_id: ClientOrderId | None
+    strategy: StrategyName | None
+    watched: Watched | None
+
+
+class FillDesk:
+    """Reads, stores and infers the fills of one account."""
+
+    def __init__(
+        self,
+        *,
+        venue: VenueName,
+        account: AccountName,
+        symbols: Sequence[Symbol],
+        reading: Reading,
+        ledger: Ledger,
+        feed: Feed,
+        publisher: Publisher,
+        cursors: Shelf,
+        checkpoint: Checkpoint,
+        clock: Clock,
+        trace: Trace,
+        pace: Pace,
+    ) -> None:
+        self._venue = venue
+        self._account = account
+        self._symbols = frozenset(symbols)
+        self._reading = reading
+        self._ledger = ledger
+        self._feed = feed
+        self._publisher = publisher
+        self._cursors = cursors
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._trace = trace
+        self._pace = pace
+        self._watch = WatchList()
+        self._sums = _Sums()
+        self._orders_sequence = 0
+        self._from_id: dict[Symbol, TradeId | None] = {}
+        self._remembered: dict[tuple[Symbol, TradeId, VenueOrderId], None] = {}  # stored lately; oldest first
+        self._grown: set[Symbol] = set()
+        self._growth = asyncio.Event()
+        self._slots = asyncio.Semaphore(STORED_AT_ONCE)
+        self.rebuilt = asyncio.Event()
+
+    async def follow_orders(self) -> None:
+        """Rebuild from the checkpoint, then fold ORDERS for ever. A start after a crash is the same as any other."""
+        await self._load()
+        async for entry in self._feed.orders(self._venue, self._account, after=self._orders_sequence):
+            if entry is None:
+                if not self.rebuilt.is_set():
+                    await self._count_stored()
+                    self.rebuilt.set()
+                continue
+            known = self._watch.of_client_order(entry.order.key.client_order_id)
+            executed = known.order.executed_quantity if known else ZERO
+            watched = self._watch.note(entry, self._clock.monotonic())
+            self._orders_sequence = entry.sequence
+            if watched is None:
+                continue
+            if watched.order.executed_quantity != executed and watched.gap > 0:
+                self._grown.add(entry.order.key.symbol)
+                self._growth.set()
+            if self.rebuilt.is_set():
+                self._watch.drop_if_complete(watched)
+
+    async def read_trades(self) -> None:
+        """Read the trade lists for ever: at once where executed quantity grew, each period where orders are, all in a sweep."""
+        await self.rebuilt.wait()
+        polled_at = swept_at = float("-inf")
+        while True:
+            now = self._clock.monotonic()
+            due = set(self._grown)
+            self._grown.clear()
+            self._growth.clear()
+            if now - polled_at >= self._pace.poll_seconds:
+                polled_at = now
+                due |= self._watch.symbols_at_venue() | {w.order.key.symbol for w in self._watch.gaps()}
+            if now - swept_at >= self._pace.sweep_seconds:
+                swept_at = now
+                due |= self._symbols
+            for symbol in sorted(due):
+                try:
+                    await self._read_symbol(symbol)
+                except Unavailable:
+                    self._grown.add(symbol)  # nothing was learned: ask again next time round
+            await self._wait_for_growth(polled_at + self._pace.poll_seconds)
+
+    async def state_sums(self) -> None:
+        """Publish each period what FILLS holds, so that a subscriber can prove that it missed nothing."""
+        await self.rebuilt.wait()
+        while True:
+            await self._clock.sleep(self._pace.statement_seconds)
+            await self.publish_statement()
+
+    async def publish_statement(self) -> FillsStatement:
+        """Count FILLS up to its end for now and say so on `reconciliation.<venue>.<account>.fills`."""
+        await self._count_stored()
+        statement = self._sums.statement(self._venue, self._account, self._clock.now_ms())
+        await self._publisher.answer(
+            subjects.reconciliation(self._venue, self._account, "fills"),
+            statement.to_bytes(),
+            message_id=f"fills:{self._venue}:{self._account}:{statement.up_to_sequence}:{statement.at_ms}",
+        )
+        return statement
+
+    def mark(self) -> Mark | None:
+        """For the checkpoint: how far both streams are folded, and what is counted of every watched order."""
+        if not self.rebuilt.is_set():
+            return None
+        watched = self._watch.all()
+        counted: dict[str, JsonValue] = {
+            w.order.key.client_order_id: _counted_state(w) for w in watched if w.is_count_certain and w.counted
+        }
+        return Mark(
+            sequence=self._orders_sequence,
+            live={w.order.key.client_order_id: w.sequence for w in watched if w.is_count_certain},
+            state={"sums": self._sums.to_state(), "counted": counted},
+        )
+
+    # Rebuilding.
+
+    async def _load(self) -> None:
+        for symbol in self._symbols:
+            cursor = await self._cursors.get(keys.cursor(self._venue, self._account, symbol))
+            from_id = None if cursor is None else CursorDocument.of(cursor).from_id
+            self._from_id[symbol] = None if from_id is None else TradeId(from_id)
+        mark = await self._checkpoint.load()
+        if mark is None:
+            return
+        self._orders_sequence = mark.sequence
+        self._sums = _Sums.of_state(mark.state["sums"])
+        counted = mark.state["counted"]
+        for client_order_id in mark.live:
+            entry = await self._ledger.last(self._venue, self._account, ClientOrderId(client_order_id))
+            watched = None if entry is None else self._watch.note(entry, self._clock.monotonic())
+            if watched is not None and isinstance(counted, dict):
+                # Watched when the mark was made, so what is counted of it is all that was stored; nothing, if it says nothing.
+                _restore_counted(watched, counted.get(client_order_id))
+
+    async def _count_stored(self) -> None:
+        """Read FILLS on from where it was counted last; once more from the beginning for orders whose past is not known."""
+        async for stored in self._feed.fills(self._venue, self._account, after=self._sums.up_to_sequence):
+            if stored is None:
+                break
+            self._sums.add(stored)
+            self._count(stored.fill)
+        if self._watch.uncertain():
+            await self._count_uncertain()
+
+    async def _count_uncertain(self) -> None:
+        uncertain = self._watch.uncertain()
+        async for stored in self._feed.fills(self._venue, self._account, after=0):
+            if stored is None:
+                break
+            self._count(stored.fill)
+        for watched in uncertain:
+            watched.is_count_certain = True
+            self._watch.drop_if_complete(watched)
+
+    def _count(self, fill: Fill) -> None:
+        watched = self._watch.of_venue_order(fill.venue_order_id)
+        if watched is None and fill.client_order_id is not None:
+            watched = self._watch.of_client_order(fill.client_order_id)
+        if watched is not None:
+            watched.count(fill)
+            self._watch.drop_if_complete(watched)
+
+    # Reading.
+
+    async def _wait_for_growth(self, until: float) -> None:
+        pause = max(GROWTH_PAUSE_SECONDS, until - self._clock.monotonic())
+        try:
+            async with asyncio.timeout(pause):
+                await self._growth.wait()
+        except TimeoutError:
+            return
+        await self._clock.sleep(GROWTH_PAUSE_SECONDS)
+
+    async def _read_symbol(self, symbol: Symbol) -> None:
+        """Read one symbol's trades from its cursor to the end, store them, then see whether anything stays hidden."""
+        if self._watch.uncertain():
+            await self._count_uncertain()
+        asked_at = self._clock.monotonic()
+        from_id = self._from_id.get(symbol)
+        newest_ms = 0
+        is_complete = True
+        while True:
+            page = await self._reading.trades(symbol, from_id=from_id, limit=PAGE_LIMIT)
+            fresh = [trade for trade in page if _identity(trade) not in self._remembered]
+            stored = await asyncio.gather(*(self._store_trade(trade) for trade in fresh))
+            is_complete = is_complete and all(stored)
+            newest_ms = max((trade.venue_time_ms for trade in page), default=newest_ms)
+            if is_complete:
+                await self._advance(symbol, page, newest_ms)
+            if len(page) < PAGE_LIMIT or page[-1].trade_id == from_id:
+                break
+            from_id = page[-1].trade_id
+        if is_complete:
+            await self._infer_hidden(symbol, asked_at)
+
+    async def _advance(self, symbol: Symbol, page: Sequence[VenueTrade], newest_ms: int) -> None:
+        """Move the cursor to the last trade that is older than the venue's lag: an earlier id cannot show up behind it any more."""
+        settled_ms = newest_ms - self._reading.declaration.trade_lag_ms
+        settled = next((trade for trade in reversed(page) if trade.venue_time_ms < settled_ms), None)
+        if settled is None or settled.trade_id == self._from_id.get(symbol):
+            return
+        self._from_id[symbol] = settled.trade_id
+        document = CursorDocument(
+            from_id=settled.trade_id, venue_time_ms=settled.venue_time_ms, at_ms=self._clock.now_ms()
+        )
+        await self._cursors.put(keys.cursor(self._venue, self._account, symbol), document.to_bytes())
+
+    # Storing.
+
+    async def _store_trade(self, trade: VenueTrade) -> bool:
+        """Store one trade; False where it cannot be told yet whose it is, so that the cursor stays before it."""
+        async with self._slots:
+            owner = await self._owner(trade)
+            if owner is None:
+                return False
+            await self._reverse_inferred(trade, owner)
+            fill = Fill(
+                venue=self._venue,
+                account=self._account,
+                symbol=trade.symbol,
+                trade_id=trade.trade_id,
+                venue_order_id=trade.venue_order_id,
+                client_order_id=owner.client_order_id,
+                strategy=owner.strategy,
+                side=trade.side,
+                position_side=trade.position_side,
+                price=trade.price,
+                quantity=trade.quantity,
+                fee=trade.fee,
+                fee_asset=trade.fee_asset,
+                liquidity=trade.liquidity,
+                venue_time_ms=trade.venue_time_ms,
+                received_time_ms=self._clock.now_ms(),
+            )
+            await self._store(fill)
+            self._remember(trade)
+            return True
+
+    async def _store(self, fill: Fill) -> None:
+        began_ns = self._trace.now_ns()
+        is_new = await self._publisher.store_fill(fill)
+        if not is_new and fill.inferred:
+            # Another replica inferred under this id, perhaps another quantity: what is stored counts, not what we meant.
+            fill = (
+                await self._publisher.stored_fill(
+                    fill.venue, fill.account, fill.symbol, fill.trade_id, fill.venue_order_id
+                )
+                or fill
+            )
+        self._count(fill)
+        if is_new and fill.client_order_id is not None:
+            self._trace.span(
+                "fill_streaming.store",
+                fill.client_order_id,
+                began_ns,
+                attributes={
+                    "account": fill.account,
+                    "venue_order_id": fill.venue_order_id,
+                    "trade_id": fill.trade_id,
+                    "inferred": str(fill.inferred).lower(),
+                },
+            )
+
+    def _remember(self, trade: VenueTrade) -> None:
+        self._remembered[_identity(trade)] = None
+        while len(self._remembered) > REMEMBERED_TRADES:
+            del self._remembered[next(iter(self._remembered))]
+
+    async def _owner(self, trade: VenueTrade) -> _Owner | None:
+        watched = self._watch.of_venue_order(trade.venue_order_id)
+        client_order_id = trade.client_order_id
+        if watched is None and client_order_id is None:
+            view = await self._reading.order(trade.symbol, trade.venue_order_id)
+            client_order_id = None if view is None else view.client_order_id
+        if watched is None and client_order_id is not None:
+            watched = self._watch.of_client_order(client_order_id)
+            if watched is not None:
+                self._watch.link(trade.venue_order_id, watched)
+        if watched is not None:
+            request = watched.order.request
+            return _Owner(client_order_id=request.key.client_order_id, strategy=request.strategy, watched=watched)
+        return await self._unwatched_owner(client_order_id)
+
+    async def _unwatched_owner(self, client_order_id: ClientOrderId | None) -> _Owner | None:
+        if client_order_id is not None:
+            entry = await self._ledger.last(self._venue, self._account, client_order_id)
+            if entry is not None:
+                request = entry.order.request
+                return _Owner(client_order_id=client_order_id, strategy=request.strategy, watched=None)
+        # The ledger is written before every request, so what it does not know is a stranger's: unless one of ours has no venue id yet.
+        if client_order_id is None and self._watch.is_in_flight():
+            return None
+        return _Owner(client_order_id=None, strategy=None, watched=None)
+
+    # What the venue hides.
+
+    async def _reverse_inferred(self, trade: VenueTrade, owner: _Owner) -> None:
+        """Before a real trade is stored, take back the inferred fills that stood in for it. Their ids make a repeat harmless."""
+        if not self._reading.declaration.hides_maker_fills or owner.client_order_id is None:
+            return
+        if owner.watched is not None:
+            if owner.watched.stored + trade.quantity <= owner.watched.order.executed_quantity:
+                return
+            standing = sorted(owner.watched.inferred)
+        else:
+            standing = await self._standing_inferred(trade)
+        for trade_id in standing:
+            fill = await self._publisher.stored_fill(
+                self._venue, self._account, trade.symbol, trade_id, trade.venue_order_id
+            )
+            if fill is not None:
+                await self._store(reverse(fill, now_ms=self._clock.now_ms()))
+
+    async def _standing_inferred(self, trade: VenueTrade) -> list[TradeId]:
+        """The inferred fills, not reversed, of an order that this process no longer watches."""
+        if await self._is_stored(trade, trade.trade_id):
+            return []
+        standing: list[TradeId] = []
+        number = 1
+        while await self._is_stored(trade, candidate := inferred_id(trade.venue_order_id, number)):
+            if not await self._is_stored(trade, reversal_id(candidate)):
+                standing.append(candidate)
+            number += 1
+        return standing
+
+    async def _is_stored(self, trade: VenueTrade, trade_id: TradeId) -> bool:
+        fill = await self._publisher.stored_fill(
+            self._venue, self._account, trade.symbol, trade_id, trade.venue_order_id
+        )
+        return fill is not None
+
+    async def _infer_hidden(self, symbol: Symbol, asked_at: float) -> None:
+        """Infer what two complete reads, a lag apart, did not show of executed quantity known before both."""
+        declaration = self._reading.declaration
+        if not declaration.hides_maker_fills:
+            return
+        for watched in self._watch.gaps():
+            if watched.order.key.symbol != symbol or not watched.is_count_certain:
+                continue
+            if not watched.note_short_read(asked_at, declaration.trade_lag_ms / 1000):
+                continue
+            fill = infer(
+                watched.order,
+                stored=watched.stored,
+                inferred_count=watched.inferred_count,
+                maker_fee=declaration.maker_fee,
+                fee_asset=declaration.fee_asset,
+                now_ms=self._clock.now_ms(),
+            )
+            if fill is not None:
+                await self._store(fill)
+
+
+class _Sums:
+    """What FILLS holds of the account, up to a stream sequence."""
+
+    def __init__(self) -> None:
+        self.up_to_sequence = 0
+        self._count: defaultdict[str, int] = defaultdict(int)
+        self._quantity: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._fees: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+
+    @classmethod
+    def of_state(cls, state: JsonValue) -> "_Sums":
+        statement = FillsStatement.model_validate(state)
+        sums = cls()
+        sums.up_to_sequence = statement.up_to_sequence
+        for symbol, part in statement.symbols.items():
+            sums._count[symbol] = part.count
+            sums._quantity[symbol] = Decimal(part.quantity)
+            sums._fees[symbol].update({asset: Decimal(fee) for asset, fee in part.fees.items()})
+        return sums
+
+    def to_state(self) -> JsonValue:
+        statement = self.statement(VenueName("-"), AccountName("-"), 0)
+        return statement.model_dump(by_alias=True, mode="json")
+
+    def add(self, stored: StoredFill) -> None:
+        fill = stored.fill
+        self.up_to_sequence = stored.sequence
+        self._count[fill.symbol] += 1
+        self._quantity[fill.symbol] += fill.signed_quantity
+        self._fees[fill.symbol][fill.fee_asset] += fill.fee
+
+    def statement(self, venue: VenueName, account: AccountName, at_ms: int) -> FillsStatement:
+        return FillsStatement(
+            venue=venue,
+            account=account,
+            up_to_sequence=self.up_to_sequence,
+            count=sum(self._count.values()),
+            symbols={
+                symbol: SymbolFills(
+                    count=count,
+                    quantity=format(self._quantity[symbol], "f"),
+                    fees={asset: format(fee, "f") for asset, fee in self._fees[symbol].items()},
+                )
+                for symbol, count in self._count.items()
+            },
+            at_ms=at_ms,
+        )
+
+
+def _identity(trade: VenueTrade) -> tuple[Symbol, TradeId, VenueOrderId]:
+    return trade.symbol, trade.trade_id, trade.venue_order_id
+
+
+def _counted_state(watched: Watched) -> JsonValue:
+    return {
+        "ids": [*sorted(watched.counted)],
+        "stored": format(watched.stored, "f"),
+        "inferred": [*sorted(watched.inferred)],
+        "inferredCount": watched.inferred_count,
+    }
+
+
+def _restore_counted(watched: Watched, state: JsonValue) -> None:
+    watched.is_count_certain = True
+    if not isinstance(state, dict):
+        return
+    ids, inferred, count = state["ids"], state["inferred"], state["inferredCount"]
+    if not (isinstance(ids, list) and isinstance(inferred, list) and isinstance(count, int)):
+        return
+    watched.counted = {TradeId(str(each)) for each in ids}
+    watched.stored = Decimal(str(state["stored"]))
+    watched.inferred = {TradeId(str(each)) for each in inferred}
+    watched.inferred_count = count

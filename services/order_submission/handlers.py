@@ -1,0 +1,312 @@
+"""One account's order desk: the only sender of orders, and the one place where "send" is decided.
+
+The call of DESIGN 2 is `budget -> timestamp -> append submitting(k) -> check -> sign -> send`. The venue session runs it and asks
+this desk for the two middle steps (`_Attempting.write_ahead`). A request is sent by the very call that wrote its `submitting`, once;
+a redelivered `approved` that meets `submitting` never sends.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from ordergate.ports.bus import Delivery, Publisher
+from ordergate.ports.clock import Clock
+from ordergate.ports.control import KillSwitch
+from ordergate.ports.ledger import Entry, Ledger, Lost, append_evidence
+from ordergate.ports.trace import Trace
+from ordergate.ports.venue import (
+    ClockRefused,
+    Executed,
+    NotExecuted,
+    NotSent,
+    Outcome,
+    Throttled,
+    Trading,
+    Unknown,
+)
+from ordergate.trading.errors import TransitionRefused
+from ordergate.trading.events import (
+    EndedUnsent,
+    LaterEvent,
+    NonExecution,
+    OutcomeLost,
+    Source,
+    SubmissionBegan,
+    VenueRejected,
+    VenueReported,
+)
+from ordergate.trading.ids import ClientOrderId, ErrorId, KeyId, derive_error_id
+from ordergate.trading.lifecycle import apply, mismatch
+from ordergate.trading.order import Attempt, Order, State
+from ordergate.wire.codec import decode_order
+
+UNCONFIRMED = "kill_switch_unconfirmed"
+"""The switch could not be read within the last second: wait, the bus may come back while the order lives."""
+
+CLOCK_REFUSALS_MAX = 1
+"""A request whose timestamp the venue refused is signed again once; twice says that the clock cannot be trusted."""
+
+RETRY_PAUSE_SECONDS = 0.1
+"""Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
+
+
+@dataclass(slots=True)
+class _Attempting:
+    """An order in this process's hands. `entry` is the ledger's last word as this desk knows it."""
+
+    entry: Entry
+    proof: NonExecution | None = None  # why the attempt in `entry` cannot execute, once that is proven
+    began: bool = False  # this call of place() wrote its write-ahead
+    stopped: str | None = None  # why the check after the write-ahead said no
+    lost: bool = False  # somebody else wrote: the order is no longer ours to send
+    clock_refusals: int = 0
+
+    @property
+    def order(self) -> Order:
+        return self.entry.order
+
+
+class OrderDesk:
+    """Submits the approved orders of one account."""
+
+    def __init__(
+        self,
+        *,
+        trading: Trading,
+        ledger: Ledger,
+        publisher: Publisher,
+        kill: KillSwitch,
+        halt: "Halt",
+        clock: Clock,
+        trace: Trace,
+    ) -> None:
+        self._trading = trading
+        self._ledger = ledger
+        self._publisher = publisher
+        self._kill = kill
+        self._halt = halt
+        self._clock = clock
+        self._trace = trace
+        self._in_hand: dict[ClientOrderId, _Attempting] = {}
+
+    async def submit(self, delivery: Delivery) -> None:
+        """Take one `approved` message to an outcome in the ledger, then acknowledge it."""
+        record = decode_order(delivery.data, sequence=delivery.sequence, stored_at_ms=delivery.stored_at_ms)
+        entry = Entry(
+            order=record.order,
+            sequence=delivery.sequence,
+            append_id=record.append_id,
+            event_kind=record.event_kind,
+            stored_at_ms=delivery.stored_at_ms,
+        )
+        order_id = entry.order.key.client_order_id
+        if order_id in self._in_hand:
+            # The ack wait ran out while the first delivery still waits for budget. Not acknowledged: that one may die yet.
+            await delivery.retry(after_seconds=1.0)
+            return
+        attempting = _Attempting(entry=entry)
+        self._in_hand[order_id] = attempting
+        began_ns = self._trace.now_ns()
+        try:
+            if delivery.delivery_count == 1 or await self._is_still_approved(attempting):
+                await self._work(attempting)
+        finally:
+            del self._in_hand[order_id]
+        order = attempting.order
+        self._trace.span(
+            "order_submission.submit",
+            order_id,
+            began_ns,
+            attributes={
+                "account": order.key.account,
+                "attempt": order.attempt.number if order.attempt else None,
+                "venue_order_id": order.venue_order_id,
+                "state": order.state,
+                "deliveries": delivery.delivery_count,
+            },
+            error_id=order.error_id,
+            parent=delivery.headers.get("traceparent"),
+        )
+        await delivery.ack()
+
+    async def end_unsent_in_hand(self, reason: str) -> int:
+        """End every order that still waits here for its turn; how many. The append also shuts out its own late write-ahead."""
+        waiting = [held.entry for held in self._in_hand.values() if held.order.state is State.APPROVED]
+        for entry in waiting:
+            event = self._unsent(entry.order, State.CANCELED, reason, NonExecution.NEVER_SENT)
+            # If this wins, the write-ahead of the waiting call loses and sends nothing; if it loses, `submitting` stands.
+            await self._ledger.append(apply(entry.order, event), event, after=entry.sequence)
+        return len(waiting)
+
+    def in_hand(self) -> list[Order]:
+        return [held.order for held in self._in_hand.values()]
+
+    async def _is_still_approved(self, attempting: _Attempting) -> bool:
+        # A redelivery: whoever had it before may have gone on. Reading first saves the budget of a call that would lose.
+        key = attempting.order.key
+        last = await self._ledger.last(key.venue, key.account, key.client_order_id)
+        if last is not None:
+            attempting.entry = last
+        return attempting.order.state is State.APPROVED
+
+    async def _work(self, attempting: _Attempting) -> None:
+        while True:
+            reason = self._stopped(attempting.order)
+            if reason is not None and reason != UNCONFIRMED:
+                await self._end_unsent(attempting, reason)
+                return
+            if reason is None and not await self._attempt(attempting):
+                return
+            await self._clock.sleep(RETRY_PAUSE_SECONDS)
+
+    async def _attempt(self, attempting: _Attempting) -> bool:
+        """One call of the venue; True when another attempt may follow because this one is proven not to execute."""
+        attempting.began, attempting.stopped = False, None
+
+        async def write_ahead(timestamp_ms: int, key_id: KeyId) -> bool:
+            return await self._write_ahead(attempting, timestamp_ms, key_id)
+
+        remaining_ms = attempting.order.request.expires_at_ms - self._clock.now_ms()
+        outcome = await self._trading.place(
+            attempting.order.request, write_ahead=write_ahead, deadline_seconds=remaining_ms / 1000
+        )
+        return await self._settle(attempting, outcome)
+
+    async def _write_ahead(self, attempting: _Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
+        order = attempting.order
+        attempt = Attempt(
+            number=(order.attempt.number if order.attempt else 0) + 1, timestamp_ms=timestamp_ms, key_id=key_id
+        )
+        event = SubmissionBegan(attempt=attempt, at_ms=self._clock.now_ms(), proof=attempting.proof)
+        try:
+            moved = apply(order, event)
+        except TransitionRefused:
+            attempting.lost = True  # ended meanwhile, by end_unsent_in_hand
+            return False
+        answer = await self._ledger.append(moved, event, after=attempting.entry.sequence)
+        if isinstance(answer, Lost):
+            attempting.lost = True
+            if answer.entry is not None:
+                attempting.entry = answer.entry
+            return False
+        attempting.entry = answer.entry
+        attempting.began = True
+        attempting.proof = None
+        # Only now: a switch thrown before this line is seen here, one thrown after it finds `submitting` in the ledger.
+        attempting.stopped = self._stopped(moved)
+        return attempting.stopped is None
+
+    def _stopped(self, order: Order) -> str | None:
+        """Why this order must not be sent at this moment, None if it may."""
+        if self._kill.thrown(order.key.venue, order.key.account) is not None:
+            return "killed"
+        if self._halt.reason is not None:
+            return "halted"
+        if self._clock.now_ms() >= order.request.expires_at_ms:
+            return "expired"
+        return None if self._kill.is_confirmed() else UNCONFIRMED
+
+    async def _settle(self, attempting: _Attempting, outcome: Outcome) -> bool:
+        if attempting.lost:
+            return False
+        match outcome:
+            case NotSent():
+                return await self._settle_not_sent(attempting, outcome)
+            case Throttled() | ClockRefused():
+                return await self._settle_proven(attempting, outcome)
+            case Executed() | NotExecuted() | Unknown():
+                await self._fold(attempting, self._evidence(attempting, outcome))
+                if isinstance(outcome, NotExecuted) and outcome.credentials:
+                    self._halt.throw(f"credentials refused: {outcome.reason}", outcome.error_id)
+                return False
+
+    async def _settle_not_sent(self, attempting: _Attempting, outcome: NotSent) -> bool:
+        if attempting.began:
+            attempting.proof = NonExecution.NEVER_SENT
+        if attempting.stopped == UNCONFIRMED or (attempting.stopped is None and outcome.retriable):
+            return True
+        await self._end_unsent(attempting, attempting.stopped or outcome.reason)
+        return False
+
+    async def _settle_proven(self, attempting: _Attempting, outcome: Throttled | ClockRefused) -> bool:
+        if isinstance(outcome, Throttled):
+            attempting.proof = NonExecution.THROTTLED
+            return True
+        attempting.proof = NonExecution.CLOCK_REFUSED
+        attempting.clock_refusals += 1
+        if attempting.clock_refusals <= CLOCK_REFUSALS_MAX:
+            return True
+        order, now_ms = attempting.order, self._clock.now_ms()
+        self._publisher.note_error(outcome.error_id, order.key)
+        number = order.attempt.number if order.attempt else 0
+        event = VenueRejected(attempt=number, reason="clock_refused", error_id=outcome.error_id, at_ms=now_ms)
+        await self._fold(attempting, event)
+        return False
+
+    def _evidence(self, attempting: _Attempting, outcome: Executed | NotExecuted | Unknown) -> LaterEvent:
+        order, now_ms = attempting.order, self._clock.now_ms()
+        number = order.attempt.number if order.attempt else 0
+        if isinstance(outcome, NotExecuted):
+            self._publisher.note_error(outcome.error_id, order.key)
+            return VenueRejected(attempt=number, reason=outcome.reason, error_id=outcome.error_id, at_ms=now_ms)
+        if isinstance(outcome, Executed) and outcome.view is not None:
+            differing = mismatch(order, outcome.view)
+            if differing is None:
+                return VenueReported(view=outcome.view, source=Source.SUBMISSION, at_ms=now_ms)
+            reason, error_id = f"answer_disagrees_on_{differing}", _own_error_id(order, "mismatch")
+        elif isinstance(outcome, Unknown):
+            reason, error_id = outcome.reason, outcome.error_id
+        else:
+            reason, error_id = "answer_without_order", _own_error_id(order, "no_view")
+        self._publisher.note_error(error_id, order.key)
+        return OutcomeLost(attempt=number, reason=reason, error_id=error_id, at_ms=now_ms)
+
+    async def _end_unsent(self, attempting: _Attempting, reason: str) -> None:
+        """End an order of which nothing can be at the venue. Counts only against the very entry it was decided on."""
+        # A budget that does not come in time is the order's time to live running out.
+        state = State.EXPIRED if reason in {"expired", "budget_deadline"} else State.CANCELED
+        event = self._unsent(attempting.order, state, reason, attempting.proof or NonExecution.NEVER_SENT)
+        answer = await self._ledger.append(apply(attempting.order, event), event, after=attempting.entry.sequence)
+        attempting.lost = isinstance(answer, Lost)
+        if answer.entry is not None:
+            attempting.entry = answer.entry
+
+    def _unsent(self, order: Order, state: State, reason: str, proof: NonExecution) -> EndedUnsent:
+        error_id = _own_error_id(order, reason)
+        self._publisher.note_error(error_id, order.key)
+        return EndedUnsent(
+            state=state,
+            reason=reason,
+            at_ms=self._clock.now_ms(),
+            error_id=error_id,
+            proof=proof,
+            attempt=order.attempt.number if order.attempt else 0,
+        )
+
+    async def _fold(self, attempting: _Attempting, event: LaterEvent) -> None:
+        try:
+            attempting.entry = await append_evidence(self._ledger, attempting.entry, event)
+        except TransitionRefused:
+            attempting.lost = True  # the venue's word came first by another way; ours is old
+
+
+class Halt:
+    """An account whose key the venue refuses sends nothing more until an operator restarts it with a good key."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.error_id: ErrorId | None = None
+        self._thrown = asyncio.Event()
+
+    def throw(self, reason: str, error_id: ErrorId) -> None:
+        self.reason, self.error_id = reason, error_id
+        self._thrown.set()
+
+    async def wait(self) -> None:
+        await self._thrown.wait()
+
+
+def _own_error_id(order: Order, reason: str) -> ErrorId:
+    attempt = order.attempt.number if order.attempt else 0
+    return derive_error_id(
+        "order_submission", order.key.venue, order.key.account, order.key.client_order_id, str(attempt), reason
+    )

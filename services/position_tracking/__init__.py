@@ -1,0 +1,1 @@
+"""Position tracking: folds FILLS into positions and profit, and compares them with the venue's."""

@@ -1,0 +1,1 @@
+"""Risk: nothing leaves without its approval, and what it cannot see it counts at its worst."""

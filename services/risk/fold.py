@@ -1,0 +1,170 @@
+"""The account as risk sees it: the book, fed from ORDERS and FILLS, kept over restarts by a checkpoint."""
+
+import asyncio
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from ordergate.ports.bus import Feed
+from ordergate.ports.checkpoint import Checkpoint, Mark
+from ordergate.ports.clock import Clock
+from ordergate.ports.ledger import Entry, Ledger
+from ordergate.ports.market import MarketData
+from ordergate.ports.positions import Positions
+from ordergate.trading.amounts import add, subtract, total
+from ordergate.trading.book import Book
+from ordergate.trading.errors import Unavailable
+from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueName
+from ordergate.trading.order import PositionSide
+from ordergate.trading.position import PnlDay, Position, unrealised
+from ordergate.wire.facts import decimal_text
+
+EQUITY_SECONDS = 1.0
+
+
+class AccountFold:
+    """Feeds the book of one account. `caught_up` is set once both streams were read to their end."""
+
+    def __init__(
+        self,
+        *,
+        venue: VenueName,
+        account: AccountName,
+        ledger: Ledger,
+        feed: Feed,
+        positions: Positions,
+        market: MarketData,
+        checkpoint: Checkpoint,
+        clock: Clock,
+    ) -> None:
+        self.book = Book(venue, account)
+        self._venue = venue
+        self._account = account
+        self._ledger = ledger
+        self._feed = feed
+        self._positions = positions
+        self._market = market
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._sequence = 0
+        self._loaded = asyncio.Event()
+        self._orders_read = asyncio.Event()
+        self._fills_read = asyncio.Event()
+
+    async def caught_up(self) -> None:
+        """Return once the book holds everything that stood in the streams when this process started."""
+        await self._orders_read.wait()
+        await self._fills_read.wait()
+
+    @property
+    def is_caught_up(self) -> bool:
+        return self._orders_read.is_set() and self._fills_read.is_set()
+
+    async def follow_orders(self) -> None:
+        """Load the checkpoint, then fold ORDERS for ever."""
+        await self._load()
+        self._loaded.set()
+        async for entry in self._feed.orders(self._venue, self._account, after=self._sequence):
+            if entry is None:
+                self._orders_read.set()
+                continue
+            self.note(entry)
+            self._sequence = entry.sequence
+
+    async def follow_fills(self) -> None:
+        await self._loaded.wait()
+        async for stored in self._feed.fills(self._venue, self._account, after=self.book.fills_sequence):
+            if stored is None:
+                self._fills_read.set()
+                continue
+            self.book.note_fill(stored.fill, sequence=stored.sequence)
+
+    def note(self, entry: Entry) -> None:
+        self.book.note_order(entry.order, sequence=entry.sequence)
+
+    async def follow_equity(self) -> None:
+        """Sample what trading made, for the day's loss and the drawdown."""
+        await self.caught_up()
+        while True:
+            try:
+                stored = await self._positions.load(self._venue, self._account)
+            except Unavailable:
+                stored = ()
+            if stored:
+                equity = total(self._equity_of(each.position) for each in stored)
+                self.book.note_equity(equity, self._clock.now_ms())
+            await self._clock.sleep(EQUITY_SECONDS)
+
+    def mark(self) -> Mark | None:
+        """For the checkpoint: how far both streams are folded, the positions, and every order that still counts."""
+        if not self.is_caught_up:
+            return None
+        tracked = list(self.book.tracked())
+        positions: list[JsonValue] = [
+            [symbol, side.value, decimal_text(self.book.exposure(symbol, side).quantity)]
+            for symbol, side in self.book.slots()
+        ]
+        folded: dict[str, JsonValue] = {
+            each.order.key.client_order_id: [decimal_text(each.folded_quantity), decimal_text(each.folded_notional)]
+            for each in tracked
+            if each.folded_quantity
+        }
+        return Mark(
+            sequence=self._sequence,
+            live={each.order.key.client_order_id: each.sequence for each in tracked},
+            state={
+                "fillsSequence": self.book.fills_sequence,
+                "positions": positions,
+                "folded": folded,
+                "day": _day_state(self.book.day),
+            },
+        )
+
+    async def _load(self) -> None:
+        mark = await self._checkpoint.load()
+        if mark is None:
+            return
+        self._sequence = mark.sequence
+        for symbol, side, quantity in _rows(mark.state["positions"]):
+            self.book.note_position(Symbol(symbol), PositionSide(side), Decimal(quantity))
+        folded = mark.state["folded"]
+        for order_id in mark.live:
+            entry = await self._ledger.last(self._venue, self._account, ClientOrderId(order_id))
+            if entry is None:
+                continue
+            sums = folded.get(order_id) if isinstance(folded, dict) else None
+            quantity, notional = (str(part) for part in (sums if isinstance(sums, list) else ("0", "0")))
+            self.book.note_order(entry.order, sequence=entry.sequence, folded=(Decimal(quantity), Decimal(notional)))
+        self.book.fills_sequence = int(str(mark.state["fillsSequence"]))
+        self.book.day = _day_of(mark.state["day"])
+
+    def _equity_of(self, position: Position) -> Decimal:
+        equity = subtract(position.realised_pnl, total(position.fees.values()))
+        price = self._market.reference_price(self._venue, position.symbol)
+        return equity if price is None else add(equity, unrealised(position, price.price))
+
+
+def _rows(state: JsonValue) -> list[tuple[str, str, str]]:
+    if not isinstance(state, list):
+        return []
+    return [(str(row[0]), str(row[1]), str(row[2])) for row in state if isinstance(row, list)]
+
+
+def _day_state(day: PnlDay | None) -> JsonValue:
+    if day is None:
+        return None
+    amounts = (day.start_equity, day.equity, day.peak_equity)
+    return [day.day, *(decimal_text(amount) for amount in amounts), day.sampled_at_ms]
+
+
+def _day_of(state: JsonValue) -> PnlDay | None:
+    if not isinstance(state, list):
+        return None
+    day, start, equity, peak, at_ms = (str(part) for part in state)
+    return PnlDay(
+        day=int(day),
+        start_equity=Decimal(start),
+        equity=Decimal(equity),
+        peak_equity=Decimal(peak),
+        sampled_at_ms=int(at_ms),
+    )

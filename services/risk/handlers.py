@@ -1,0 +1,356 @@
+"""One account's gate: every `place` and `close` intent becomes `approved` or `refused`, one at a time.
+
+A decision is made on a book that holds the decision before it. The guard of the first append (no earlier message of that
+clientOrderId) is what refuses a repeated intent, so a redelivery after any crash meets its own decision and is acknowledged.
+"""
+
+from dataclasses import replace
+
+from ordergate.ports.bus import Delivery, Publisher
+from ordergate.ports.clock import Clock
+from ordergate.ports.control import KillSwitch
+from ordergate.ports.ledger import Entry, Ledger, Won
+from ordergate.ports.market import MarketData
+from ordergate.ports.trace import Trace
+from ordergate.ports.venue import Declaration
+from ordergate.trading.amounts import is_bounded
+from ordergate.trading.errors import Unreadable
+from ordergate.trading.events import Approved, Refused
+from ordergate.trading.ids import AccountName, ErrorId, IntentId, VenueName, derive_error_id
+from ordergate.trading.instrument import FilterRefusal, check_terms, incoherent, unsupported
+from ordergate.trading.lifecycle import begin
+from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, Terms
+from ordergate.trading.risk import RiskLimits, RiskRefusal, check
+from ordergate.wire import subjects
+from ordergate.wire.gate import CloseRequest, Refusal, read_intent
+from ordergate.wire.messages import AnswerMessage, AnswerOutcome
+from ordergate.wire.subjects import IntentAddress
+from services.risk.fold import AccountFold
+
+CREATED_AHEAD_MAX_MS = 60_000
+"""An intent from further in the future than a strategy's clock may be off would outlive its time to live."""
+
+
+class RiskDesk:
+    """Decides the intents of one account."""
+
+    def __init__(
+        self,
+        *,
+        venue: VenueName,
+        account: AccountName,
+        declaration: Declaration,
+        limits: RiskLimits,
+        fold: AccountFold,
+        ledger: Ledger,
+        publisher: Publisher,
+        market: MarketData,
+        kill: KillSwitch,
+        clock: Clock,
+        trace: Trace,
+    ) -> None:
+        self._venue = venue
+        self._account = account
+        self._declaration = declaration
+        self._limits = limits
+        self._fold = fold
+        self._ledger = ledger
+        self._publisher = publisher
+        self._market = market
+        self._kill = kill
+        self._clock = clock
+        self._trace = trace
+
+    async def decide(self, delivery: Delivery) -> None:
+        """One intent of the risk lane, to its decision."""
+        await self._fold.caught_up()
+        began_ns = self._trace.now_ns()
+        request = read_intent(delivery.subject, delivery.data)
+        match request:
+            case Refusal():
+                await self._refuse_unreadable(delivery, request)
+                return
+            case OrderRequest():
+                placed = request
+            case CloseRequest():
+                closing = self._order_that_closes(request)
+                if closing is None:
+                    await self._answer(
+                        delivery, request, AnswerOutcome.DONE, "nothing_to_close", "there is no position on that side"
+                    )
+                    await delivery.ack()
+                    return
+                placed = closing
+            case _:
+                await delivery.bury(reason="wrong_kind", error_id=_error_id(delivery, "wrong_kind"))
+                return
+        error_id = await self._decide_order(delivery, placed)
+        self._trace.span(
+            "risk.decide",
+            placed.key.client_order_id,
+            began_ns,
+            attributes={"account": self._account, "strategy": placed.strategy, "deliveries": delivery.delivery_count},
+            error_id=error_id,
+            parent=delivery.headers.get("traceparent"),
+        )
+        await delivery.ack()
+
+    async def _decide_order(self, delivery: Delivery, request: OrderRequest) -> ErrorId | None:
+        """Append the decision; the errorId if it is a refusal."""
+        terms = self._weigh(request)
+        if isinstance(terms, Terms) and request.validate_only:
+            await self._answer(delivery, request, AnswerOutcome.DONE, "valid", "it would have been approved")
+            return None
+        if isinstance(terms, Terms):
+            approved = Approved(request=replace(request, terms=terms), at_ms=self._clock.now_ms())
+            return await self._append(delivery, request, approved)
+        reason, message = terms
+        error_id = _error_id(delivery, reason)
+        if request.validate_only:
+            await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
+            return error_id
+        refused = Refused(request=request, at_ms=self._clock.now_ms(), reason=f"{reason}: {message}", error_id=error_id)
+        return await self._append(delivery, request, refused)
+
+    def _weigh(self, request: OrderRequest) -> Terms | tuple[str, str]:
+        """The terms as they will be sent, or why they will not: a stable reason and a sentence."""
+        now_ms = self._clock.now_ms()
+        if self._kill.thrown(self._venue, self._account) is not None:
+            return "killed", "the kill switch is thrown for this account"
+        if now_ms >= request.expires_at_ms:
+            return "expired", f"its time to live ended {now_ms - request.expires_at_ms} ms ago"
+        if request.created_at_ms > now_ms + CREATED_AHEAD_MAX_MS:
+            return "created_in_the_future", f"createdAtMs is {request.created_at_ms - now_ms} ms ahead of our clock"
+        problem = incoherent(request.terms)
+        if problem is not None:
+            return "invalid_terms", problem
+        lacking = self._lacking(request)
+        if lacking is not None:
+            return "unsupported_by_venue", lacking
+        return self._weigh_against_limits(request, now_ms)
+
+    def _lacking(self, request: OrderRequest) -> str | None:
+        if request.resubmit:
+            return "automatic resubmission after proof of non-execution is not offered; place a new intent instead"
+        declaration = self._declaration
+        return unsupported(
+            request.terms,
+            order_types=declaration.order_types,
+            times_in_force=declaration.times_in_force,
+            post_only=declaration.post_only,
+            quote_quantity=declaration.quote_quantity,
+            position_sides=declaration.position_sides,
+        )
+
+    def _weigh_against_limits(self, request: OrderRequest, now_ms: int) -> Terms | tuple[str, str]:
+        instrument = self._market.instrument(self._venue, request.key.symbol)
+        if instrument is None:
+            return "unknown_symbol", f"{request.key.symbol} is not traded in this account"
+        reference = self._market.reference_price(self._venue, request.key.symbol)
+        is_fresh = reference is not None and now_ms - reference.venue_time_ms <= self._limits.reference_price_age_max_ms
+        terms = check_terms(
+            request.terms,
+            instrument,
+            reference_price=reference.price if reference is not None and is_fresh else None,
+            adjust=request.rounding is Rounding.ADJUST,
+        )
+        if isinstance(terms, FilterRefusal):
+            nearest = "" if terms.nearest is None else f"; nearest legal value {terms.nearest}"
+            return f"filter_{terms.filter.lower()}", f"{terms.message}{nearest}"
+        verdict = check(replace(request, terms=terms), self._limits, self._fold.book, reference, instrument, now_ms)
+        if isinstance(verdict, RiskRefusal):
+            return verdict.limit, (
+                f"{verdict.message} (limit {verdict.limit}={verdict.value}, would be {verdict.would_be})"
+            )
+        return terms
+
+    async def _append(self, delivery: Delivery, request: OrderRequest, event: Approved | Refused) -> ErrorId | None:
+        order = begin(event)
+        answer = await self._ledger.append(order, event, after=0)
+        if isinstance(answer, Won):
+            self._fold.note(answer.entry)
+            if order.error_id is not None:
+                self._publisher.note_error(order.error_id, order.key)
+            return order.error_id
+        if answer.entry is None:
+            return None
+        self._fold.note(answer.entry)
+        return await self._answer_repeated(delivery, request, answer.entry)
+
+    async def _answer_repeated(self, delivery: Delivery, request: OrderRequest, entry: Entry) -> ErrorId | None:
+        """The ledger knows this clientOrderId: the same intent again, or another body under its name."""
+        first = entry.order.request
+        if first.request_hash == request.request_hash:
+            if delivery.delivery_count == 1:
+                await self._answer(
+                    delivery,
+                    request,
+                    AnswerOutcome.DONE,
+                    "repeated",
+                    f"the order stands in the ledger already; it is {entry.order.state}",
+                )
+            return None
+        same_intent = (first.strategy, first.intent_id) == (request.strategy, request.intent_id)
+        reason = "intent_id_reused" if same_intent else "client_order_id_in_use"
+        error_id = _error_id(delivery, reason)
+        self._publisher.note_error(error_id, entry.order.key)
+        message = "the ledger has this id with another body; the first one counts"
+        await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
+        return error_id
+
+    def _order_that_closes(self, request: CloseRequest) -> OrderRequest | None:
+        """A reduce-only market order over the position as the fills make it, or as much of it as was asked for."""
+        held = self._fold.book.exposure(request.key.symbol, request.position_side).quantity
+        quantity = abs(held) if request.quantity is None else min(abs(held), request.quantity)
+        if quantity == 0 or not is_bounded(quantity):
+            return None
+        return OrderRequest(
+            key=request.key,
+            strategy=request.strategy,
+            intent_id=request.intent_id,
+            request_hash=request.request_hash,
+            terms=Terms(
+                side=Side.SELL if held > 0 else Side.BUY,
+                type=OrderType.MARKET,
+                quantity=quantity,
+                position_side=request.position_side,
+                reduce_only=True,
+            ),
+            created_at_ms=request.created_at_ms,
+            valid_for_ms=request.valid_for_ms,
+        )
+
+    async def _answer(  # noqa: PLR0917
+        self,
+        delivery: Delivery,
+        request: OrderRequest | CloseRequest,
+        outcome: AnswerOutcome,
+        reason: str,
+        message: str,
+        error_id: ErrorId | None = None,
+    ) -> None:
+        address = subjects.parse_intent(delivery.subject)
+        await self._publisher.answer(
+            subjects.answer(self._venue, self._account, request.strategy, request.intent_id),
+            answer_to(
+                address,
+                intent_id=request.intent_id,
+                client_order_id=request.key.client_order_id,
+                outcome=outcome,
+                reason=reason,
+                message=message,
+                error_id=error_id,
+                sequence=delivery.sequence,
+                at_ms=self._clock.now_ms(),
+            ).to_bytes(),
+            message_id=f"answer:{delivery.sequence}",
+        )
+
+    async def _refuse_unreadable(self, delivery: Delivery, refusal: Refusal) -> None:
+        """Answer where an address could be read, and keep what could not be read in DEAD with the reason."""
+        error_id = _error_id(delivery, refusal.reason)
+        if refusal.address is not None:
+            await self._publisher.answer(
+                subjects.answer(self._venue, self._account, refusal.address.strategy, refusal.intent_id),
+                answer_to(
+                    refusal.address,
+                    intent_id=refusal.intent_id,
+                    client_order_id=refusal.client_order_id,
+                    outcome=AnswerOutcome.REFUSED,
+                    reason=refusal.reason,
+                    message=refusal.message,
+                    error_id=error_id,
+                    sequence=delivery.sequence,
+                    at_ms=self._clock.now_ms(),
+                ).to_bytes(),
+                message_id=f"answer:{delivery.sequence}",
+            )
+        self._note_refused(delivery, refusal, error_id)
+        await delivery.bury(reason=refusal.reason, error_id=error_id)
+
+    def _note_refused(self, delivery: Delivery, refusal: Refusal, error_id: ErrorId) -> None:
+        if refusal.client_order_id is not None:
+            self._trace.span(
+                "risk.refuse",
+                refusal.client_order_id,
+                self._trace.now_ns(),
+                attributes={"account": self._account, "reason": refusal.reason},
+                error_id=error_id,
+                parent=delivery.headers.get("traceparent"),
+            )
+
+
+class StrangersDesk:
+    """Answers the intents of accounts that nobody serves here, so that no strategy waits for a decision that will not come."""
+
+    def __init__(self, *, served: frozenset[tuple[VenueName, AccountName]], publisher: Publisher, clock: Clock) -> None:
+        self._served = served
+        self._venues = frozenset(venue for venue, _ in served)
+        self._publisher = publisher
+        self._clock = clock
+
+    async def hear(self, delivery: Delivery) -> None:
+        try:
+            address = subjects.parse_intent(delivery.subject)
+        except Unreadable:
+            await delivery.bury(reason="unreadable_subject", error_id=_error_id(delivery, "unreadable_subject"))
+            return
+        if (address.venue, address.account) not in self._served:
+            await self._refuse(delivery, address)
+        await delivery.ack()
+
+    async def _refuse(self, delivery: Delivery, address: IntentAddress) -> None:
+        reason = "unknown_account" if address.venue in self._venues else "unknown_venue"
+        await self._publisher.answer(
+            subjects.answer(address.venue, address.account, address.strategy, _intent_id(delivery)),
+            answer_to(
+                address,
+                intent_id=_intent_id(delivery),
+                client_order_id=None,
+                outcome=AnswerOutcome.REFUSED,
+                reason=reason,
+                message=f"no service here serves {address.venue}/{address.account}",
+                error_id=_error_id(delivery, reason),
+                sequence=delivery.sequence,
+                at_ms=self._clock.now_ms(),
+            ).to_bytes(),
+            message_id=f"answer:{delivery.sequence}",
+        )
+
+
+def answer_to(
+    address: IntentAddress,
+    *,
+    intent_id: IntentId | None,
+    client_order_id: str | None,
+    outcome: AnswerOutcome,
+    reason: str,
+    message: str,
+    error_id: ErrorId | None,
+    sequence: int,
+    at_ms: int,
+) -> AnswerMessage:
+    return AnswerMessage(
+        venue=address.venue,
+        account=address.account,
+        strategy=address.strategy,
+        intent_id=intent_id,
+        kind=address.kind,
+        client_order_id=client_order_id,
+        outcome=outcome,
+        reason=reason,
+        message=message,
+        error_id=error_id,
+        intent_sequence=sequence,
+        at_ms=at_ms,
+    )
+
+
+def _intent_id(delivery: Delivery) -> IntentId | None:
+    """The intent's id as its header gives it; the strangers' lane has no bodies."""
+    found = read_intent(delivery.subject, delivery.data) if delivery.data else None
+    return found.intent_id if isinstance(found, Refusal) else None
+
+
+def _error_id(delivery: Delivery, reason: str) -> ErrorId:
+    return derive_error_id("intents", str(delivery.sequence), reason)

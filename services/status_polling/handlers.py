@@ -1,0 +1,397 @@
+"""One account's witness at the venue: one open-orders list a period, single lookups where the list says nothing, and the fence.
+
+A lookup is a read, so asking is always safe. Only declaring an order `not_placed` needs proof: two lookups asked after the venue's own
+clock passed timestamp + window + settle, a declaration that such a lookup would show the order, and trades and positions that agree.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from ordergate.ports.bus import Feed, Publisher, Shelf
+from ordergate.ports.checkpoint import Checkpoint, Mark
+from ordergate.ports.clock import Clock
+from ordergate.ports.ledger import Entry, Ledger, Won, append_evidence
+from ordergate.ports.positions import Positions
+from ordergate.ports.trace import Trace
+from ordergate.ports.venue import Priority, Reading
+from ordergate.trading.errors import TransitionRefused, Unavailable
+from ordergate.trading.events import (
+    Adopted,
+    LaterEvent,
+    OutcomeLost,
+    ProvenNotPlaced,
+    Restated,
+    Source,
+    VenueReported,
+)
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    IntentId,
+    StrategyName,
+    TradeId,
+    VenueName,
+    derive_client_order_id,
+    derive_error_id,
+)
+from ordergate.trading.lifecycle import begin, mismatch
+from ordergate.trading.order import ZERO, Order, OrderKey, OrderRequest, State, Terms, VenueView
+from ordergate.trading.position import EXTERNAL
+from ordergate.trading.schedule import (
+    PollPolicy,
+    Watch,
+    due_lookups,
+    fence_ms,
+    is_missing,
+    next_wake_ms,
+    proof_of_absence,
+)
+from ordergate.wire import keys, subjects
+from ordergate.wire.messages import CursorDocument, DriftMessage
+from ordergate.wire.streams import STATUS_POLLING
+from services.status_polling.tracked import LiveBook, Tracked
+
+TRADES_PAGE = 1000
+LOOKUPS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    policy: PollPolicy
+    sweep_seconds: float = 10.0  # the open-orders list is read this often also when nothing of ours is live: strangers
+    restate_unknown_ms: int = 10_000  # an unknown order is said again this often, so that its age is seen
+    restate_live_ms: int = 24 * 60 * 60 * 1000  # before the stream forgets it
+
+
+class PollingDesk:
+    """Polls the orders of one account."""
+
+    def __init__(
+        self,
+        *,
+        venue: VenueName,
+        account: AccountName,
+        reading: Reading,
+        ledger: Ledger,
+        feed: Feed,
+        publisher: Publisher,
+        positions: Positions,
+        cursors: Shelf,
+        checkpoint: Checkpoint,
+        clock: Clock,
+        trace: Trace,
+        pace: Pace,
+    ) -> None:
+        self._venue = venue
+        self._account = account
+        self._reading = reading
+        self._ledger = ledger
+        self._feed = feed
+        self._publisher = publisher
+        self._positions = positions
+        self._cursors = cursors
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._trace = trace
+        self._pace = pace
+        self._live = LiveBook()
+        self._sequence = 0
+        self._changed = asyncio.Event()
+        self._drifting: set[str] = set()
+        self.rebuilt = asyncio.Event()
+
+    async def follow_orders(self) -> None:
+        """Rebuild from the checkpoint, then fold ORDERS for ever."""
+        await self._load()
+        async for entry in self._feed.orders(self._venue, self._account, after=self._sequence):
+            if entry is None:
+                self.rebuilt.set()
+                continue
+            self._sequence = max(self._sequence, entry.sequence)
+            self._note(entry)
+
+    async def poll(self) -> None:
+        """Ask the venue for ever: lists and lookups when the schedule says so."""
+        await self.rebuilt.wait()
+        listed_ms: int | None = None
+        swept_ms = 0
+        while True:
+            now_ms = self._clock.now_ms()
+            policy = self._pace.policy
+            try:
+                is_list_due = len(self._live) > 0 and (listed_ms is None or now_ms >= listed_ms + policy.list_period_ms)
+                if is_list_due or now_ms >= swept_ms + self._pace.sweep_seconds * 1000:
+                    listed_ms = swept_ms = now_ms
+                    await self._read_open_orders()
+                await self._look_up_due()
+                await self._restate_due()
+            except Unavailable:
+                await self._clock.sleep(policy.list_period_ms / 1000)  # nothing was learned
+            await self._wait(listed_ms)
+
+    def mark(self) -> Mark | None:
+        """For the checkpoint: the ORDERS sequence folded so far, and the orders that are live after it."""
+        if not self.rebuilt.is_set():
+            return None
+        return Mark(
+            sequence=self._sequence,
+            live={tracked.order.key.client_order_id: tracked.entry.sequence for tracked in self._live.all()},
+            live_can_be_read_again=True,
+        )
+
+    def unknown_count(self) -> int:
+        return self._live.count(State.UNKNOWN)
+
+    async def _load(self) -> None:
+        mark = await self._checkpoint.load()
+        if mark is None:
+            return
+        self._sequence = mark.sequence
+        for order in mark.live:
+            entry = await self._ledger.last(self._venue, self._account, ClientOrderId(order))
+            if entry is not None:
+                self._note(entry)
+
+    def _note(self, entry: Entry) -> None:
+        self._live.note(entry, self._clock.now_ms())
+        if entry.order.state is State.UNKNOWN:
+            self._changed.set()
+
+    async def _wait(self, listed_ms: int | None) -> None:
+        now_ms = self._clock.now_ms()
+        watches = [tracked.watch for tracked in self._live.all()]
+        wake_ms = next_wake_ms(watches, self._pace.policy, last_list_ms=listed_ms, now_ms=now_ms)
+        pause_ms = self._pace.policy.list_period_ms if wake_ms is None else wake_ms - now_ms
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(max(0.02, pause_ms / 1000)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        await self._clock.sleep(0.02)  # new orders come in bursts: one look at the schedule for all of them
+
+    # The list.
+
+    async def _read_open_orders(self) -> None:
+        """Report what the list shows; note what it does not. Only orders that were live before the question count as missing."""
+        asked_ms = self._clock.now_ms()
+        before = self._live.all()
+        views = await self._reading.open_orders()
+        shown: set[ClientOrderId] = set()
+        for view in views:
+            tracked = await self._tracked_of(view)
+            if tracked is None:
+                await self._adopt(view)
+                continue
+            shown.add(tracked.order.key.client_order_id)
+            tracked.watch = replace(tracked.watch, seen_ms=asked_ms, missing_since_ms=None, lookups=0)
+            await self._report(tracked, view, Source.OPEN_ORDERS)
+        for tracked in before:
+            if tracked.order.key.client_order_id in shown or tracked.watch.missing_since_ms is not None:
+                continue
+            if is_missing(tracked.watch, list_asked_ms=asked_ms, policy=self._pace.policy):
+                tracked.watch = replace(tracked.watch, missing_since_ms=asked_ms, lookups=0, last_lookup_ms=None)
+
+    async def _tracked_of(self, view: VenueView) -> Tracked | None:
+        """Our order that this is; the ledger is asked where the fold does not know it (it may be behind)."""
+        tracked = self._live.of_venue_order(view.venue_order_id)
+        if tracked is not None or view.client_order_id is None:
+            return tracked
+        tracked = self._live.get(view.client_order_id)
+        if tracked is not None:
+            return tracked
+        entry = await self._ledger.last(self._venue, self._account, view.client_order_id)
+        if entry is None:
+            return None
+        now_ms = self._clock.now_ms()
+        self._live.note(entry, now_ms)
+        # An order that ended in the ledger and is open at the venue is a correction.
+        return self._live.get(view.client_order_id) or Tracked(
+            entry=entry, watch=_watch(entry.order, now_ms), restated_ms=now_ms
+        )
+
+    async def _adopt(self, view: VenueView) -> None:
+        """A live order that no intent of ours made: it goes into the ledger as the venue shows it, under the venue's name for it."""
+        order_id = view.client_order_id or derive_client_order_id(
+            self._account, EXTERNAL, IntentId(view.venue_order_id)
+        )
+        request = _adopted_request(
+            OrderKey(venue=self._venue, account=self._account, symbol=view.symbol, client_order_id=order_id), view
+        )
+        event = Adopted(request=request, view=view, at_ms=self._clock.now_ms())
+        answer = await self._ledger.append(begin(event), event, after=0)
+        if isinstance(answer, Won):
+            self._note(answer.entry)
+
+    # Lookups.
+
+    async def _look_up_due(self) -> None:
+        live = self._live.all()
+        due = due_lookups([tracked.watch for tracked in live], self._pace.policy, self._clock.now_ms())
+        chosen = [live[place] for place in due]
+        slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+        async def look_up(tracked: Tracked) -> None:
+            async with slots:
+                await self._look_up(tracked)
+
+        await asyncio.gather(*(look_up(tracked) for tracked in chosen))
+
+    async def _look_up(self, tracked: Tracked) -> None:
+        """Read one order by its client id. Nothing found proves nothing before the fence."""
+        order, began_ns = tracked.order, self._trace.now_ns()
+        asked_ms = self._clock.now_ms()
+        fence = self._fence(order)
+        # The venue's own time, answered before the question is asked; only an absence that may prove something needs it.
+        venue_ms = await self._reading.venue_time_ms() if fence is not None else 0
+        try:
+            view = await self._reading.lookup(order.key.symbol, order.key.client_order_id, priority=Priority.RESOLVE)
+        finally:
+            watch = tracked.watch
+            tracked.watch = replace(watch, lookups=watch.lookups + 1, last_lookup_ms=asked_ms)
+        if view is not None:
+            tracked.watch = replace(tracked.watch, seen_ms=asked_ms, missing_since_ms=None)
+            await self._report(tracked, view, Source.LOOKUP)
+        elif fence is not None and order.attempt is not None:
+            tracked.absent_asked_ms.append(venue_ms)
+            await self._settle_absence(tracked, fence)
+        self._trace.span(
+            "status_polling.lookup",
+            order.key.client_order_id,
+            began_ns,
+            attributes={
+                "account": order.key.account,
+                "attempt": order.attempt.number if order.attempt else None,
+                "venue_order_id": view.venue_order_id if view else None,
+                "found": str(view is not None).lower(),
+            },
+        )
+
+    def _fence(self, order: Order) -> int | None:
+        if order.attempt is None or order.state not in {State.SUBMITTING, State.UNKNOWN}:
+            return None
+        declaration = self._reading.declaration
+        return fence_ms(order.attempt, window_ms=declaration.window_ms, settle_ms=declaration.settle_ms)
+
+    async def _settle_absence(self, tracked: Tracked, fence: int) -> None:
+        order = tracked.order
+        attempt = order.attempt
+        if attempt is None:
+            return
+        if order.state is State.SUBMITTING:
+            error_id = derive_error_id(
+                STATUS_POLLING, order.key.venue, order.key.account, order.key.client_order_id, str(attempt.number)
+            )
+            self._publisher.note_error(error_id, order.key)
+            await self._append(
+                tracked,
+                OutcomeLost(attempt=attempt.number, reason="no_answer", error_id=error_id, at_ms=self._clock.now_ms()),
+            )
+        asked = proof_of_absence(fence, tracked.absent_asked_ms)
+        if asked is None or not self._reading.declaration.lookup_is_witness:
+            return
+        if not await self._witnesses_agree(order):
+            return
+        await self._append(
+            tracked,
+            ProvenNotPlaced(attempt=attempt.number, fence_ms=fence, asked_at_ms=asked, at_ms=self._clock.now_ms()),
+        )
+
+    async def _witnesses_agree(self, order: Order) -> bool:
+        """Whether trades and position, too, say that the order never executed."""
+        cursor = await self._cursors.get(keys.cursor(self._venue, self._account, order.key.symbol))
+        from_id = None if cursor is None else CursorDocument.of(cursor).from_id
+        while True:
+            start = None if from_id is None else TradeId(from_id)
+            page = await self._reading.trades(order.key.symbol, from_id=start, limit=TRADES_PAGE)
+            if any(trade.client_order_id == order.key.client_order_id for trade in page):
+                return False
+            if len(page) < TRADES_PAGE:
+                break
+            from_id = page[-1].trade_id
+        return await self._positions_agree(order)
+
+    async def _positions_agree(self, order: Order) -> bool:
+        theirs = {
+            (position.symbol, position.position_side): position.quantity for position in await self._reading.positions()
+        }
+        side = order.terms.position_side
+        stored = await self._positions.load(self._venue, self._account)
+        ours = next((s.position.leg(side).quantity for s in stored if s.position.symbol == order.key.symbol), ZERO)
+        return theirs.get((order.key.symbol, side), ZERO) == ours
+
+    # What the ledger is told.
+
+    async def _report(self, tracked: Tracked, view: VenueView, source: Source) -> None:
+        differing = mismatch(tracked.order, view)
+        if differing is not None:
+            await self._say_drift(tracked.order, view, differing)
+            return
+        await self._append(tracked, VenueReported(view=view, source=source, at_ms=self._clock.now_ms()))
+
+    async def _append(self, tracked: Tracked, event: LaterEvent) -> None:
+        try:
+            entry = await append_evidence(self._ledger, tracked.entry, event)
+        except TransitionRefused:
+            return  # the order has moved on; what it is now is in the feed
+        if entry is not tracked.entry:
+            self._live.note(entry, self._clock.now_ms())
+            tracked.entry = entry
+
+    async def _restate_due(self) -> None:
+        now_ms = self._clock.now_ms()
+        for tracked in self._live.all():
+            is_unknown = tracked.order.state is State.UNKNOWN
+            period_ms = self._pace.restate_unknown_ms if is_unknown else self._pace.restate_live_ms
+            if now_ms - tracked.restated_ms >= period_ms:
+                tracked.restated_ms = now_ms
+                await self._append(tracked, Restated(at_ms=now_ms))
+
+    async def _say_drift(self, order: Order, view: VenueView, differing: str) -> None:
+        order_id = order.key.client_order_id
+        error_id = derive_error_id("drift", self._venue, self._account, order_id, view.venue_order_id, differing)
+        if error_id in self._drifting:
+            return  # said once by this process; it stands in AUDIT
+        self._drifting.add(error_id)
+        self._publisher.note_error(error_id, order.key)
+        message = DriftMessage(
+            venue=self._venue,
+            account=self._account,
+            what="orders",
+            symbol=order.key.symbol,
+            client_order_id=order_id,
+            venue_order_id=view.venue_order_id,
+            proposal="the venue shows another order under this clientOrderId: find out who placed it",
+            message=f"the venue's order differs in {differing}; it is not taken for ours",
+            error_id=error_id,
+            at_ms=self._clock.now_ms(),
+        )
+        await self._publisher.answer(
+            subjects.reconciliation(self._venue, self._account, "orders"),
+            message.to_bytes(),
+            message_id=f"drift:{error_id}",
+        )
+
+
+def _watch(order: Order, now_ms: int) -> Watch:
+    return Watch(state=order.state, since_ms=min(order.revised_at_ms, now_ms))
+
+
+def _adopted_request(key: OrderKey, view: VenueView) -> OrderRequest:
+    return OrderRequest(
+        key=key,
+        strategy=StrategyName(EXTERNAL),
+        intent_id=IntentId(view.venue_order_id),
+        request_hash="",
+        terms=Terms(
+            side=view.side,
+            type=view.type,
+            quantity=view.quantity,
+            price=view.price,
+            stop_price=view.stop_price,
+            position_side=view.position_side,
+            reduce_only=view.reduce_only,
+        ),
+        created_at_ms=view.created_at_ms,
+        valid_for_ms=0,
+    )

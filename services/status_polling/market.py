@@ -1,0 +1,61 @@
+"""Filters and reference prices of one venue, read from it and put where risk can see them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ordergate.ports.clock import Clock
+from ordergate.ports.market import MarketBoard
+from ordergate.ports.venue import Market
+from ordergate.trading.errors import Unavailable
+from ordergate.trading.ids import Symbol, VenueName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketPace:
+    prices_seconds: float = 1.0
+    instruments_seconds: float = 1800.0
+    retry_seconds: float = 1.0
+
+
+class MarketDesk:
+    """Posts what the venue publishes about the symbols that are traded here."""
+
+    def __init__(
+        self,
+        *,
+        venue: VenueName,
+        symbols: Collection[Symbol],
+        market: Market,
+        board: MarketBoard,
+        clock: Clock,
+        pace: MarketPace,
+    ) -> None:
+        self._venue = venue
+        self._symbols = frozenset(symbols)
+        self._market = market
+        self._board = board
+        self._clock = clock
+        self._pace = pace
+
+    async def post_instruments(self) -> None:
+        """Read and post the filters for ever."""
+        while True:
+            pause = self._pace.instruments_seconds
+            try:
+                instruments = await self._market.instruments()
+                await self._board.post_instruments(
+                    self._venue, [each for each in instruments if each.symbol in self._symbols]
+                )
+            except Unavailable:
+                pause = self._pace.retry_seconds
+            await self._clock.sleep(pause)
+
+    async def post_prices(self) -> None:
+        """Read and post the reference prices for ever. While the venue is away nothing is posted, and risk sees the price age."""
+        while True:
+            try:
+                prices = await self._market.prices()
+                await self._board.post_prices(self._venue, [each for each in prices if each.symbol in self._symbols])
+            except Unavailable:
+                pass  # the last price stands, with its time
+            await self._clock.sleep(self._pace.prices_seconds)

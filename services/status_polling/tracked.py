@@ -1,0 +1,70 @@
+"""What polling knows of each live order: the ledger's last word, and when it was last seen at the venue."""
+
+from dataclasses import dataclass, field
+
+from ordergate.ports.ledger import Entry
+from ordergate.trading.ids import ClientOrderId, VenueOrderId
+from ordergate.trading.order import Order, State
+from ordergate.trading.schedule import Watch
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One live order. absent_asked_ms: venue time before each lookup of the present attempt that found nothing."""
+
+    entry: Entry
+    watch: Watch
+    restated_ms: int
+    absent_asked_ms: list[int] = field(default_factory=list)
+
+    @property
+    def order(self) -> Order:
+        return self.entry.order
+
+
+class LiveBook:
+    """The account's live orders; one that ended leaves."""
+
+    def __init__(self) -> None:
+        self._tracked: dict[ClientOrderId, Tracked] = {}
+        self._by_venue_id: dict[VenueOrderId, Tracked] = {}
+
+    def __len__(self) -> int:
+        return len(self._tracked)
+
+    def all(self) -> list[Tracked]:
+        return list(self._tracked.values())
+
+    def get(self, order: ClientOrderId) -> Tracked | None:
+        return self._tracked.get(order)
+
+    def of_venue_order(self, venue_order_id: VenueOrderId) -> Tracked | None:
+        return self._by_venue_id.get(venue_order_id)
+
+    def note(self, entry: Entry, now_ms: int) -> None:
+        """Fold a ledger entry, unless a later one of the order is known already."""
+        order = entry.order
+        order_id = order.key.client_order_id
+        before = self._tracked.get(order_id)
+        if before is not None and entry.sequence <= before.entry.sequence:
+            return
+        if order.state.is_terminal:
+            self._tracked.pop(order_id, None)
+            if order.venue_order_id is not None:
+                self._by_venue_id.pop(order.venue_order_id, None)
+            return
+        if before is None or _began_anew(before.order, order):
+            watch = Watch(state=order.state, since_ms=min(order.revised_at_ms, now_ms))
+            self._tracked[order_id] = Tracked(entry=entry, watch=watch, restated_ms=order.revised_at_ms)
+        else:
+            before.entry, before.restated_ms = entry, order.revised_at_ms
+        if order.venue_order_id is not None:
+            self._by_venue_id[order.venue_order_id] = self._tracked[order_id]
+
+    def count(self, state: State) -> int:
+        return sum(1 for tracked in self._tracked.values() if tracked.order.state is state)
+
+
+def _began_anew(before: Order, after: Order) -> bool:
+    """Whether the schedule starts again: another state, or another attempt in the same one."""
+    return before.state is not after.state or before.attempt != after.attempt
