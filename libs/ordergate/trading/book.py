@@ -164,8 +164,9 @@ class Book:
             if tally.order is not None
         ]
 
-    def __len__(self) -> int:
-        """How many orders count now."""
+    @property
+    def tracked_count(self) -> int:
+        """How many orders count now, live or with fills to come. (No `__len__`: an empty book must not be false.)"""
         return len(self._active)
 
     def _slot(self, slot: Slot) -> "_Sums":

@@ -4,12 +4,15 @@
   x Misuse                    the call is wrong: change the call
     - InvalidToken            a name or id that cannot stand on the bus or at a venue
     - TransitionRefused       an event that cannot happen to an order in this state
+    - InvalidIntent           an intent that the gate would refuse; nothing was published
+    - IntentTooLarge          an intent over the limit of the bus; nothing was stored
   x Misconfigured             the installation is wrong: an operator must change it, the service refuses to start
     - StreamDrift             a stream, consumer or bucket differs from its declaration
     - UnsafeKeyFile           a key file that others can read, or that is not a key
     - UnknownVenue            no adapter of that name
   x Unavailable               the world is away: the same call may succeed later
     - BusUnavailable          the bus did not answer in the time given
+    - StillWaiting            what was waited for has not happened in the time given
     - VenueUnavailable        a read from the venue failed
     - ClockUnknown            the venue's time is not known well enough to sign
   x Unreadable                bytes that are not the message they should be
@@ -44,6 +47,21 @@ class TransitionRefused(Misuse):
         self.why = why
 
 
+class InvalidIntent(Misuse, ValueError):
+    """An intent that the gate would refuse; nothing was published."""
+
+
+class IntentTooLarge(Misuse):
+    """An intent over the limit of the bus; nothing was stored."""
+
+    def __init__(self, size_bytes: int, max_bytes: int) -> None:
+        super().__init__(
+            f"an intent of {size_bytes} bytes is over the limit of {max_bytes} bytes, its headers included"
+        )
+        self.size_bytes = size_bytes
+        self.max_bytes = max_bytes
+
+
 class Misconfigured(OrdergateError):
     """The installation is wrong; an operator must change it."""
 
@@ -66,6 +84,10 @@ class Unavailable(OrdergateError):
 
 class BusUnavailable(Unavailable):
     """The bus did not answer in the time given; repeat the same call with the same guard."""
+
+
+class StillWaiting(Unavailable, TimeoutError):
+    """What was waited for has not happened in the time given; it goes on without you."""
 
 
 class VenueUnavailable(Unavailable):

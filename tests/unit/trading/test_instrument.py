@@ -59,9 +59,7 @@ def test_adjusting_truncates_quantity_and_prices_passively() -> None:
     smooth = check_terms(rough, instrument(), reference_price=None, adjust=True)
     assert isinstance(smooth, Terms)
     assert (smooth.quantity, smooth.price) == (Decimal("1.999"), Decimal("100.1"))
-    sell = check_terms(
-        terms(side=Side.SELL, price=Decimal("100.11")), instrument(), reference_price=None, adjust=True
-    )
+    sell = check_terms(terms(side=Side.SELL, price=Decimal("100.11")), instrument(), reference_price=None, adjust=True)
     assert isinstance(sell, Terms)
     assert sell.price == Decimal("100.2")
 

@@ -141,7 +141,7 @@ def test_another_order_under_our_id_is_never_taken_for_ours() -> None:
 def test_a_fill_after_a_cancel_still_counts_and_is_a_correction() -> None:
     canceled = follow(began(1), reported(State.CANCELED, 3, at_ms=SENT_AT + 60))
     after = apply(canceled, reported(State.CANCELED, 5, at_ms=SENT_AT + 70))
-    assert (after.state, after.executed_quantity) == (State.CANCELED, 5)
+    assert (after.state, after.executed_quantity) == (State.CANCELED, Decimal(5))
     assert is_correction(canceled, after)
 
 
@@ -154,7 +154,10 @@ def test_an_order_given_up_for_lost_comes_back_when_the_venue_shows_it_open() ->
 
 def test_less_is_never_a_correction() -> None:
     filled = follow(began(1), reported(State.FILLED, 10, at_ms=SENT_AT + 60))
-    for late in (reported(State.ACCEPTED, 0, at_ms=SENT_AT + 90), reported(State.PARTIALLY_FILLED, 10, at_ms=SENT_AT + 90)):
+    for late in (
+        reported(State.ACCEPTED, 0, at_ms=SENT_AT + 90),
+        reported(State.PARTIALLY_FILLED, 10, at_ms=SENT_AT + 90),
+    ):
         assert apply(filled, late) is filled
 
 
@@ -191,7 +194,7 @@ def test_first_events_make_first_states() -> None:
     refused = begin(Refused(request=request(), at_ms=1, reason="max_order_notional", error_id=ERROR))
     assert (refused.state, refused.reason, refused.error_id) == (State.REFUSED, "max_order_notional", ERROR)
     adopted = begin(Adopted(request=request(), view=view(State.PARTIALLY_FILLED, 2), at_ms=1))
-    assert (adopted.state, adopted.executed_quantity) == (State.ADOPTED, 2)
+    assert (adopted.state, adopted.executed_quantity) == (State.ADOPTED, Decimal(2))
     assert apply(adopted, reported(State.FILLED, 10)).state is State.FILLED
 
 

@@ -38,7 +38,7 @@ def undo(one: Fill) -> Fill:
     return fill(2, -one.quantity, one.price, side=one.side, fee=-one.fee, position_side=one.position_side)
 
 
-def stand(*fills: Fill) -> tuple[Decimal, Decimal, Decimal]:
+def stand(*fills: Fill) -> tuple[object, object, object]:
     leg = fold(list(fills)).leg()
     return leg.quantity, leg.entry_price, leg.realised_pnl
 
@@ -134,7 +134,8 @@ def test_realised_and_unrealised_always_sum_to_cash_and_worth_and_parts_to_the_n
 ) -> None:
     position = fold(some)
     worth = sum(
-        (Fraction(leg.cash_flow) + Fraction(leg.quantity) * Fraction(mark) for leg in position.legs.values()), Fraction()
+        (Fraction(leg.cash_flow) + Fraction(leg.quantity) * Fraction(mark) for leg in position.legs.values()),
+        Fraction(),
     )
     assert Fraction(position.realised_pnl) + Fraction(unrealised(position, mark)) == worth
     parts = [leg for legs in position.by_strategy.values() for leg in legs.values()]
@@ -175,7 +176,7 @@ def test_average_price_and_realised_profit_are_those_of_the_plain_model(
     assert abs(Fraction(leg.realised_pnl) - model.realised) < close
     if model.held:
         # A quotient rounded to 18 places, spread over a remainder that may be tiny.
-        assert abs(Fraction(leg.entry_price) - model.average) < close / min(1, abs(model.held))
+        assert abs(Fraction(leg.entry_price) - model.average) < close / min(Fraction(1), abs(model.held))
 
 
 # The day.
@@ -185,15 +186,15 @@ DAY_MS = 86_400_000
 
 def test_a_day_begins_with_the_equity_of_the_day_before() -> None:
     day = sample_equity(None, Decimal(100), DAY_MS - 1)
-    assert (day.loss, day.drawdown) == (0, 0)
+    assert (day.loss, day.drawdown) == (Decimal(0), Decimal(0))
     day = sample_equity(day, Decimal(70), DAY_MS)
-    assert (day.loss, day.drawdown) == (30, 30)
+    assert (day.loss, day.drawdown) == (Decimal(30), Decimal(30))
     day = sample_equity(day, Decimal(120), DAY_MS + 1)
-    assert (day.loss, day.drawdown) == (0, 0)
+    assert (day.loss, day.drawdown) == (Decimal(0), Decimal(0))
     day = sample_equity(day, Decimal(90), 2 * DAY_MS)
-    assert (day.loss, day.drawdown) == (30, 30)
+    assert (day.loss, day.drawdown) == (Decimal(30), Decimal(30))
     day = sample_equity(day, Decimal(80), 2 * DAY_MS + 1)
-    assert (day.loss, day.drawdown) == (40, 40)
+    assert (day.loss, day.drawdown) == (Decimal(40), Decimal(40))
 
 
 def test_an_equity_sample_that_comes_late_changes_nothing() -> None:
