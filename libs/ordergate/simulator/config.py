@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from ordergate.simulator.symbols import Symbol
@@ -15,7 +15,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        hide_input_in_errors=True, alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
 
 
 class SymbolConfig(_Section):
@@ -108,6 +110,13 @@ class FlowConfig(_Section):
     taker_notional_min: Positive = Decimal(100)
     taker_notional_max: Positive = Decimal(20000)
 
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> FlowConfig:
+        if self.taker_notional_min > self.taker_notional_max:
+            message = "takerNotionalMin is above takerNotionalMax"
+            raise ValueError(message)
+        return self
+
 
 DEFAULT_SYMBOLS = (
     SymbolConfig(
@@ -133,3 +142,16 @@ class SimulatorConfig(_Section):
     max_order_notional: Positive = Decimal(10000000)
     fees: FeesConfig = FeesConfig()
     flow: FlowConfig = FlowConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> SimulatorConfig:
+        named = {
+            "symbol": [row.symbol for row in self.symbols],
+            "account": [row.account for row in self.accounts],
+            "key": [key.key for row in self.accounts for key in row.keys],
+        }
+        for what, names in named.items():
+            if len(set(names)) != len(names):
+                message = f"a {what} stands there twice"
+                raise ValueError(message)
+        return self

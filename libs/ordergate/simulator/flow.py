@@ -121,7 +121,7 @@ class Flow:
     def _take(self, market: Market, now_ms: int) -> None:
         low, high = float(self._config.taker_notional_min), float(self._config.taker_notional_max)
         # Log-uniform: most takers are small, so that resting orders are filled in parts too.
-        notional = low * (max(high, low) / low) ** self._random.random()
+        notional = low * (high / low) ** self._random.random()
         sign = 1 if self._random.random() < 0.5 else -1  # noqa: PLR2004
         lots = max(1, round(notional / float(market.symbol.notional(market.mark, 1))))
         self._submit(market, self._order(market, sign, lots, None, now_ms, kind=OrderType.MARKET), now_ms)

@@ -153,13 +153,13 @@ def test_checks_come_in_the_documented_order() -> None:
     """Each request fails one check more than the one before, and is told the earliest."""
     expired = {"addresses": ["10.0.0.1"], "expiresAtMs": NOW, "permissions": ["READ_ONLY"]}
     client = VenueClient(key=expired)
-    stale = {"timestamp": NOW - 9000}
-    assert code(client.send("POST", "/v2/orders", body=b"?", secret="x", **stale)) == (401, "IP_NOT_ALLOWED")
+    stale = NOW - 9000
+    assert code(client.send("POST", "/v2/orders", body=b"?", secret="x", timestamp=stale)) == (401, "IP_NOT_ALLOWED")
     client.address = "10.0.0.1"
-    assert code(client.send("POST", "/v2/orders", body=b"?", secret="x", **stale)) == (401, "API_KEY_EXPIRED")
+    assert code(client.send("POST", "/v2/orders", body=b"?", secret="x", timestamp=stale)) == (401, "API_KEY_EXPIRED")
     client = VenueClient(key={"permissions": ["READ_ONLY"]})
-    assert code(client.send("POST", "/v2/orders", body=b"?", secret="x", **stale)) == (401, "INVALID_SIGNATURE")
-    assert code(client.send("POST", "/v2/orders", body=b"?", **stale)) == (401, "INVALID_TIMESTAMP")
+    assert code(client.send("POST", "/v2/orders", body=b"?", secret="x", timestamp=stale)) == (401, "INVALID_SIGNATURE")
+    assert code(client.send("POST", "/v2/orders", body=b"?", timestamp=stale)) == (401, "INVALID_TIMESTAMP")
     assert code(client.send("POST", "/v2/orders", body=b"?", timestamp=NOW)) == (403, "PERMISSION_DENIED")
     assert code(client.send("POST", "/v2/orders", body=b"?", timestamp=NOW)) == (401, "REPLAYED_REQUEST")
 
