@@ -51,14 +51,16 @@ def _read_private(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise UnsafeKeyFile(f"{path}: cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         # The mode of the opened file, not of the path: the path may be exchanged between two looks.
-        found = os.fstat(file.fileno())
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise UnsafeKeyFile(f"{path}: is not a file")
         if found.st_mode & _FORBIDDEN_MODE:
             raise UnsafeKeyFile(f"{path}: mode {stat.S_IMODE(found.st_mode):04o} lets others in; set it to 0400")
-        content = file.read(KEY_FILE_BYTES_MAX + 1)
+        content = os.read(descriptor, KEY_FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > KEY_FILE_BYTES_MAX:
         raise UnsafeKeyFile(f"{path}: is too long for a key")
     try:

@@ -15,7 +15,7 @@ SECRET_LENGTH_MIN = 8
 _NAMED = re.compile(
     r"""(?ix)
     (?P<name> [\w-]* (?: api[-_]?key | apikey | secret | signature | passphrase | password | api[-_]?sign | private[-_]?key ) [\w-]* | authorization | listen[-_]?key )
-    (?P<between> \\?["']? \s* (?: [:=] | ,\s ) \s* \\?[b]?["']? )
+    (?P<between> \\?["']? \s* (?: [:=] | ,\s ) \s* (?: b(?=["']) )? \\?["']? )
     (?P<scheme> (?: bearer | basic )\s+ )?
     (?P<value> [^\s"'\\,;&})\]]{4,} )
     """

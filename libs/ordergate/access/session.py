@@ -65,8 +65,8 @@ class _Tried:
 
 
 Verdict = Answered | NotExecuted | Throttled | ClockRefused | Unknown
-Classify = Callable[[Call, Response, ErrorId], Verdict]
-"""The venue's error table. The ErrorId is ours, for an answer that bears none."""
+Classify = Callable[[Call, Response, Callable[[], ErrorId]], Verdict]
+"""The venue's error table. The last argument makes an ErrorId of ours, for a failure that bears none of the venue's."""
 ReadUsage = Callable[[Call, Response], Usage | None]
 
 
@@ -249,7 +249,7 @@ class Session:
             self.limiter.observe(
                 usage, sent_at_ms=tried.timestamp_ms or self.limiter.now_ms() - int(tried.latency_ms or 0)
             )
-        verdict = self.manners.classify(tried.call, response, self._error_id(tried))
+        verdict = self.manners.classify(tried.call, response, lambda: self._error_id(tried))
         if isinstance(verdict, Throttled):
             self.limiter.freeze(for_ms=verdict.retry_after_ms)
         elif isinstance(verdict, ClockRefused):

@@ -18,6 +18,7 @@ DECLARATION = Declaration(
     hides_maker_fills=True,
     maker_fee=Decimal("0.0002"),
     taker_fee=Decimal("0.0005"),
+    fee_asset="USDT",
     trade_lag_ms=1_000,
     order_types=frozenset(OrderType),
     times_in_force=frozenset({TimeInForce.GTC}),

@@ -5,6 +5,7 @@ exchange), a 2xx that cannot be read, a replay (its first copy may have executed
 the `code` values assumed; the timestamp's error text is documented, so it is known by its text too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,16 +90,16 @@ REFUSED_LEG_CODES = frozenset(
 )
 
 
-def classify(call: Call, response: Response, own_error_id: ErrorId) -> Verdict:
+def classify(call: Call, response: Response, own_error_id: Callable[[], ErrorId]) -> Verdict:
     """What `response` proves about `call`. own_error_id names the failure where the answer has no errorId."""
     document = decode(response.body)
-    error_id = error_id_of(document) or own_error_id
+    if document is not None and response.status in _OK_STATUS and document.get("ok") is True:
+        return Answered(document=document)
+    error_id = error_id_of(document) or own_error_id()
     if response.status in THROTTLED:
         return Throttled(retry_after_ms=_retry_after_ms(response), error_id=error_id)
     if document is None:
         return Unknown(reason=f"unreadable_{response.status}", error_id=error_id)
-    if response.status in _OK_STATUS and document.get("ok") is True:
-        return Answered(document=document)
     if document.get("ok") is not False:
         return Unknown(reason=f"unreadable_{response.status}", error_id=error_id)
     return _refusal(_proof(Purpose(call.purpose), response.status, document), response.status, document, error_id)

@@ -1,0 +1,149 @@
+import asyncio
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordergate.access.clock import REPLAY_MEMORY_MS_MAX, Timestamps, VenueClock
+from ordergate.trading.errors import ClockUnknown, VenueUnavailable
+from tests.unit.access.stage import ToldClock
+
+
+class Venue:
+    """Answers with its own time after the round trips it is told, half of each on the way there."""
+
+    def __init__(self, clock: ToldClock, *, ahead_ms: int, round_trips: list[float]) -> None:
+        self.clock, self.ahead_ms, self.round_trips = clock, ahead_ms, round_trips
+
+    def true_ms(self) -> int:
+        return int(self.clock.seconds * 1_000) + self.ahead_ms
+
+    async def ask(self) -> int:
+        half = self.round_trips.pop(0) / 2
+        self.clock.pass_seconds(half)
+        told = self.true_ms()
+        self.clock.pass_seconds(half)
+        return told
+
+
+async def known_clock(clock: ToldClock, *, ahead_ms: int = 5_000_000) -> tuple[VenueClock, Venue]:
+    venue = Venue(clock, ahead_ms=ahead_ms, round_trips=[0.002])
+    venue_clock = VenueClock(clock)
+    await venue_clock.measure(venue.ask, samples=1)
+    return venue_clock, venue
+
+
+async def test_an_answer_belongs_to_the_middle_of_the_round_trip_and_the_fastest_counts() -> None:
+    clock = ToldClock()
+    venue = Venue(clock, ahead_ms=7_000_000, round_trips=[0.4, 0.02, 0.9])
+    venue_clock = VenueClock(clock)
+    found = await venue_clock.measure(venue.ask, samples=3)
+    assert found.uncertainty_ms == pytest.approx(10)
+    assert abs(venue_clock.now_ms() - venue.true_ms()) <= 1
+
+
+async def test_nothing_is_known_before_the_first_measurement_or_after_distrust() -> None:
+    clock = ToldClock()
+    venue_clock = VenueClock(clock)
+    with pytest.raises(ClockUnknown):
+        venue_clock.now_ms()
+    await venue_clock.measure(Venue(clock, ahead_ms=0, round_trips=[0.01]).ask, samples=1)
+    assert venue_clock.is_known
+    venue_clock.distrust()
+    with pytest.raises(ClockUnknown):
+        venue_clock.now_ms()
+
+
+async def test_an_old_measurement_is_no_knowledge() -> None:
+    clock = ToldClock()
+    venue_clock, _ = await known_clock(clock)
+    clock.pass_seconds(299)
+    assert venue_clock.is_known
+    clock.pass_seconds(2)
+    with pytest.raises(ClockUnknown):
+        venue_clock.now_ms()
+
+
+async def test_a_step_of_the_wall_clock_changes_nothing_but_the_drift() -> None:
+    clock = ToldClock()
+    venue_clock, venue = await known_clock(clock)
+    before = venue_clock.drift_ms()
+    clock.step(-3_600_000)
+    assert abs(venue_clock.now_ms() - venue.true_ms()) <= 1
+    assert before is not None
+    assert venue_clock.drift_ms() == before - 3_600_000
+
+
+async def test_a_slow_or_failed_measurement_leaves_the_old_one() -> None:
+    clock = ToldClock()
+    venue_clock, venue = await known_clock(clock)
+    venue.round_trips = [5.0]
+    with pytest.raises(ClockUnknown):
+        await venue_clock.measure(venue.ask, samples=1)
+
+    async def fail() -> int:
+        raise VenueUnavailable
+
+    with pytest.raises(VenueUnavailable):
+        await venue_clock.measure(fail, samples=1)
+    assert abs(venue_clock.now_ms() - venue.true_ms()) <= 1
+
+
+@given(st.lists(st.floats(0, 0.01), min_size=1, max_size=60))
+def test_timestamps_strictly_increase_and_are_never_far_ahead(pauses: list[float]) -> None:
+    async def run() -> None:
+        clock = ToldClock()
+        venue_clock, _ = await known_clock(clock)
+        timestamps = Timestamps(clock, venue_clock, lead_ms_max=5)
+        given_out = []
+        for pause in pauses:
+            clock.pass_seconds(pause)
+            given_out.append(await timestamps.next())
+            assert given_out[-1] - venue_clock.now_ms() <= 5
+        assert all(later > earlier for earlier, later in pairwise(given_out))
+
+    asyncio.run(run())
+
+
+async def test_a_thousand_callers_at_once_get_a_thousand_timestamps() -> None:
+    clock = ToldClock()
+    venue_clock, _ = await known_clock(clock)
+    timestamps = Timestamps(clock, venue_clock)
+    given_out = await asyncio.gather(*(timestamps.next() for _ in range(1_000)))
+    assert len(set(given_out)) == 1_000
+    assert sum(clock.slept) >= 0.4, "beyond the lead it must have waited"
+
+
+async def test_a_clock_measured_slower_never_repeats_a_timestamp() -> None:
+    clock = ToldClock()
+    venue_clock, venue = await known_clock(clock)
+    timestamps = Timestamps(clock, venue_clock)
+    first = await timestamps.next()
+    venue.ahead_ms -= 300
+    venue.round_trips = [0.002]
+    await venue_clock.measure(venue.ask, samples=1)
+    assert await timestamps.next() > first
+
+
+async def test_a_venue_clock_that_jumps_back_is_not_waited_for_too_long() -> None:
+    clock = ToldClock()
+    venue_clock, venue = await known_clock(clock)
+    timestamps = Timestamps(clock, venue_clock)
+    await timestamps.next()
+    venue.ahead_ms -= 30_000
+    venue.round_trips = [0.002, 0.002]
+    await venue_clock.measure(venue.ask, samples=1)
+    with pytest.raises(ClockUnknown):
+        await timestamps.next()
+    venue.ahead_ms -= REPLAY_MEMORY_MS_MAX
+    await venue_clock.measure(venue.ask, samples=1)
+    assert abs(await timestamps.next() - venue.true_ms()) <= 2
+
+
+async def test_a_trading_key_rests_before_its_first_signature() -> None:
+    clock = ToldClock()
+    venue_clock, _ = await known_clock(clock)
+    timestamps = Timestamps(clock, venue_clock, rest_ms=500)
+    predecessor_may_have_used = venue_clock.now_ms() + 499
+    assert await timestamps.next() > predecessor_may_have_used
