@@ -38,6 +38,8 @@ def test_request_over_the_limit_is_refused_with_retry_after() -> None:
     assert _headers(refused)["x-ratelimit-remaining"] == "0"
     assert read(refused)["error"] == "Rate limit exceeded, retry in 1 minute"
     assert read(refused)["errorId"]
+    [window] = client.venue.limits.windows()
+    assert (window.used, window.refused) == (4, 2)
 
 
 def test_new_minute_of_the_venues_clock_begins_at_zero() -> None:
