@@ -3,6 +3,7 @@
 Absent fields are left out. Reading is strict about numbers and enums and ignores fields it does not know.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,6 +86,17 @@ class OrderRecord:
     event: Mapping[str, Any]
     evidence: Mapping[str, Any]
     correction: bool
+
+
+def parse(data: bytes) -> Document:
+    """The JSON object in a message, with the standard library. Raises Unreadable."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {str(error)[:80]}") from error
+    if not isinstance(document, dict):
+        raise Unreadable("not a JSON object")
+    return document
 
 
 # Writing.
