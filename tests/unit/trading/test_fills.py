@@ -111,6 +111,14 @@ def test_a_trade_read_again_after_a_restart_reverses_nothing() -> None:
     assert reversals_needed(store.fills.values(), fill(7, 2), now_ms=1) == ()
 
 
+def test_a_reversal_that_stands_is_not_asked_for_again() -> None:
+    inferred = Store().infer(5)
+    assert inferred is not None
+    reversal = reverse(inferred, 1)
+    assert reversals_needed([inferred], fill(7, 2), now_ms=1) == (reversal,)
+    assert reversals_needed([inferred, reversal], fill(7, 2), now_ms=1) == ()
+
+
 def test_only_an_inferred_fill_can_be_taken_back_and_only_once() -> None:
     inferred = Store().infer(5)
     assert inferred is not None

@@ -190,6 +190,20 @@ def test_a_poll_that_shows_the_same_writes_nothing() -> None:
     assert apply(accepted, reported(State.ACCEPTED, at_ms=SENT_AT + 5_000)) is accepted
 
 
+def test_an_answer_older_than_what_is_known_is_ignored() -> None:
+    accepted = follow(began(1), reported(State.ACCEPTED, at_ms=SENT_AT + 60))
+    assert apply(accepted, reported(State.CANCELED, at_ms=SENT_AT + 59)) is accepted
+    assert apply(accepted, reported(State.CANCELED, at_ms=SENT_AT + 61)).state is State.CANCELED
+
+
+def test_of_two_answers_of_one_millisecond_the_one_further_along_stands() -> None:
+    early, late = reported(State.ACCEPTED), reported(State.CANCELED)
+    assert follow(began(1), early, late).state is State.CANCELED
+    assert follow(began(1), late, early).state is State.CANCELED
+    assert follow(began(1), reported(State.PENDING), early).state is State.ACCEPTED
+    assert follow(began(1), early, reported(State.PENDING)).state is State.ACCEPTED
+
+
 def test_first_events_make_first_states() -> None:
     refused = begin(Refused(request=request(), at_ms=1, reason="max_order_notional", error_id=ERROR))
     assert (refused.state, refused.reason, refused.error_id) == (State.REFUSED, "max_order_notional", ERROR)

@@ -117,6 +117,13 @@ def fills(draw: st.DrawFn) -> list[Fill]:
     ]
 
 
+def test_no_digit_is_lost_between_the_greatest_and_the_smallest_amount() -> None:
+    great, small = Decimal("999999999999999999"), Decimal("0.000000000000000001")
+    some = [fill(1, great, great), fill(2, small, small), fill(3, great, great, side=Side.SELL)]
+    assert fold(some).leg().quantity == small
+    assert fold(some).leg().cash_flow == -small * small
+
+
 @settings(max_examples=200)
 @given(some=fills(), data=st.data())
 def test_quantity_fees_volume_and_cash_flow_do_not_depend_on_the_order(some: list[Fill], data: st.DataObject) -> None:

@@ -96,6 +96,13 @@ def test_a_position_over_its_limit_may_be_made_smaller() -> None:
     assert refusal(market(1, side=Side.SELL), book, **limits) == ("max_position_quantity", 20, 51)
 
 
+def test_an_order_that_adds_nothing_to_the_worst_case_passes_a_limit_that_is_broken_already() -> None:
+    book = holding(0, terms(quantity=Decimal(25)))
+    limits: dict[str, Any] = {"max_position_quantity": {BTC: Decimal(20)}}
+    assert isinstance(judge(market(5, reduce_only=True), book, **limits), Passed)
+    assert refusal(market(5), book, **limits) == ("max_position_quantity", 20, 30)
+
+
 def test_a_position_is_worth_its_quantity_at_the_reference() -> None:
     assert refusal(terms(), holding(5), max_position_notional=Decimal(1400)) == ("max_position_notional", 1400, 1500)
 
