@@ -272,7 +272,7 @@ class CancelDesk:
         except TransitionRefused:
             return
 
-    async def _refuse(
+    async def _refuse(  # noqa: PLR0917
         self,
         delivery: Delivery,
         strategy: StrategyName,

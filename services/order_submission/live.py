@@ -1,35 +1,30 @@
 """The account's live orders, read on demand: cancel_all and the kill switch need them, the way of an order does not."""
 
-from ordergate.ports.bus import Feed, Shelf
+from ordergate.ports.bus import Feed
+from ordergate.ports.checkpoint import Checkpoint
 from ordergate.ports.ledger import Entry, Ledger
 from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
-from ordergate.wire import keys
-from ordergate.wire.messages import CheckpointDocument
-from ordergate.wire.streams import STATUS_POLLING
 
 
 class LiveOrders:
     """Reads the ledger from the checkpoint that status_polling keeps; without one, from its beginning."""
 
     def __init__(
-        self, *, venue: VenueName, account: AccountName, ledger: Ledger, feed: Feed, checkpoints: Shelf
+        self, *, venue: VenueName, account: AccountName, ledger: Ledger, feed: Feed, checkpoint: Checkpoint
     ) -> None:
         self._venue = venue
         self._account = account
         self._ledger = ledger
         self._feed = feed
-        self._checkpoints = checkpoints
+        self._checkpoint = checkpoint
 
     async def read(self) -> list[Entry]:
         """Every order of the account that has not ended, as the ledger has it now."""
-        stored = await self._checkpoints.get(keys.checkpoint(STATUS_POLLING, self._venue, self._account))
-        checkpoint = None if stored is None else CheckpointDocument.of(stored)
+        mark = await self._checkpoint.load()
         known: dict[ClientOrderId, Entry | None] = {}
-        if checkpoint is not None:
-            known = {ClientOrderId(order): None for order in checkpoint.live}
-        async for entry in self._feed.orders(
-            self._venue, self._account, after=checkpoint.sequence if checkpoint else 0
-        ):
+        if mark is not None:
+            known = {ClientOrderId(order): None for order in mark.live}
+        async for entry in self._feed.orders(self._venue, self._account, after=mark.sequence if mark else 0):
             if entry is None:
                 break
             known[entry.order.key.client_order_id] = entry

@@ -5,6 +5,7 @@ clientOrderId) is what refuses a repeated intent, so a redelivery after any cras
 """
 
 from dataclasses import replace
+from typing import Protocol
 
 from ordergate.ports.bus import Delivery, Publisher
 from ordergate.ports.clock import Clock
@@ -22,7 +23,7 @@ from ordergate.trading.lifecycle import begin
 from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, Terms
 from ordergate.trading.risk import RiskLimits, RiskRefusal, check
 from ordergate.wire import subjects
-from ordergate.wire.gate import CloseRequest, Refusal, read_intent
+from ordergate.wire.gate import CloseRequest, Refusal, intent_id_of, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome
 from ordergate.wire.subjects import IntentAddress
 from services.risk.fold import AccountFold
@@ -280,12 +281,26 @@ class RiskDesk:
             )
 
 
+class Bodies(Protocol):
+    """The bodies of intents: the strangers' lane hears subjects only."""
+
+    async def read(self, sequence: int) -> bytes | None: ...
+
+
 class StrangersDesk:
     """Answers the intents of accounts that nobody serves here, so that no strategy waits for a decision that will not come."""
 
-    def __init__(self, *, served: frozenset[tuple[VenueName, AccountName]], publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        served: frozenset[tuple[VenueName, AccountName]],
+        bodies: Bodies,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
         self._served = served
         self._venues = frozenset(venue for venue, _ in served)
+        self._bodies = bodies
         self._publisher = publisher
         self._clock = clock
 
@@ -301,11 +316,13 @@ class StrangersDesk:
 
     async def _refuse(self, delivery: Delivery, address: IntentAddress) -> None:
         reason = "unknown_account" if address.venue in self._venues else "unknown_venue"
+        body = await self._bodies.read(delivery.sequence)
+        intent_id = None if body is None else intent_id_of(delivery.subject, body)
         await self._publisher.answer(
-            subjects.answer(address.venue, address.account, address.strategy, _intent_id(delivery)),
+            subjects.answer(address.venue, address.account, address.strategy, intent_id),
             answer_to(
                 address,
-                intent_id=_intent_id(delivery),
+                intent_id=intent_id,
                 client_order_id=None,
                 outcome=AnswerOutcome.REFUSED,
                 reason=reason,
@@ -344,12 +361,6 @@ def answer_to(
         intent_sequence=sequence,
         at_ms=at_ms,
     )
-
-
-def _intent_id(delivery: Delivery) -> IntentId | None:
-    """The intent's id as its header gives it; the strangers' lane has no bodies."""
-    found = read_intent(delivery.subject, delivery.data) if delivery.data else None
-    return found.intent_id if isinstance(found, Refusal) else None
 
 
 def _error_id(delivery: Delivery, reason: str) -> ErrorId:

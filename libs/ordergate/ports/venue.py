@@ -48,6 +48,7 @@ class Declaration:
     hides_maker_fills: bool
     maker_fee: Decimal
     taker_fee: Decimal
+    fee_asset: str
     trade_lag_ms: int  # how long a trade may stay invisible in the trade list
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]

@@ -83,7 +83,14 @@ class JetStream:
 
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         """The last message under a subject or wildcard, from the stream's leader. None: there is none."""
-        answer = await self.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        return await self._read(stream, {"last_by_subj": subject})
+
+    async def message(self, stream: str, sequence: int) -> StoredMessage | None:
+        """The message at a stream sequence, from the stream's leader. None: it is there no more."""
+        return await self._read(stream, {"seq": sequence})
+
+    async def _read(self, stream: str, which: dict[str, Any]) -> StoredMessage | None:
+        answer = await self.api(f"STREAM.MSG.GET.{stream}", which)
         if isinstance(answer, Refusal):
             if answer.error_code == NO_MESSAGE_FOUND:
                 return None

@@ -6,12 +6,14 @@ in it is left out here: header parsing, a queue and a task per subscription, a t
 """
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from typing_extensions import override
 
 from ordergate.trading.errors import Misuse
@@ -68,9 +70,12 @@ class LeanClient(Client):
         return True
 
     async def post_later(self, subject: str, payload: bytes) -> None:
-        """As post, but kept (bounded by nats-py's pending size) and sent after the reconnect if there is no connection now."""
+        """As post, but kept and sent after the reconnect if there is no connection now. Lost once the client is closed or has kept too
+        much: for acks and the like, whose loss only means that the message comes again.
+        """
         if not self.post(subject, payload):
-            await self.publish(subject, payload)
+            with contextlib.suppress(NatsError):
+                await self.publish(subject, payload)
 
     def when_lost(self, action: Callable[[], None]) -> None:
         """Call `action` each time the connection is lost."""

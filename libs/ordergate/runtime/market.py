@@ -1,8 +1,6 @@
 """Filters and reference prices in the bucket INSTRUMENTS (ports.market): status_polling posts them, risk watches them."""
 
-from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import fields
 from decimal import Decimal
 
 import structlog
@@ -48,9 +46,8 @@ class ShelfMarketBoard:
 class ShelfMarketData:
     """Reads: run `watch` for as long as the process lives; what it saw last is at hand without waiting."""
 
-    def __init__(self, shelf: BusShelf, *, loaded: Callable[[], None]) -> None:
+    def __init__(self, shelf: BusShelf) -> None:
         self._shelf = shelf
-        self._loaded = loaded
         self._instruments: dict[str, Instrument] = {}
         self._prices: dict[str, ReferencePrice] = {}
 
@@ -60,13 +57,15 @@ class ShelfMarketData:
     def reference_price(self, venue: VenueName, symbol: Symbol) -> ReferencePrice | None:
         return self._prices.get(keys.price(venue, symbol))
 
+    def knows(self, venue: VenueName, symbol: Symbol) -> bool:
+        """Whether an order in this symbol can be judged at all."""
+        return self.instrument(venue, symbol) is not None and self.reference_price(venue, symbol) is not None
+
     async def watch(self) -> None:
         async with aclosing(self._shelf.watch(keys.EVERYTHING)) as changes:
             async for change in changes:
-                if change is None:
-                    self._loaded()
-                    continue
-                self._take(*change)
+                if change is not None:
+                    self._take(*change)
 
     def _take(self, key: str, value: bytes | None) -> None:
         try:
@@ -87,29 +86,53 @@ class ShelfMarketData:
 
 
 def _instrument_document(instrument: Instrument, at_ms: int) -> InstrumentDocument:
-    values = {field.name: getattr(instrument, field.name) for field in fields(instrument)}
-    texts = {name: decimal_text(value) if isinstance(value, Decimal) else value for name, value in values.items()}
-    return InstrumentDocument(**texts, at_ms=at_ms)
+    return InstrumentDocument(
+        symbol=instrument.symbol,
+        base_asset=instrument.base_asset,
+        quote_asset=instrument.quote_asset,
+        trading=instrument.trading,
+        tick_size=decimal_text(instrument.tick_size),
+        price_min=_limit_text(instrument.price_min),
+        price_max=_limit_text(instrument.price_max),
+        step_size=decimal_text(instrument.step_size),
+        quantity_min=decimal_text(instrument.quantity_min),
+        quantity_max=_limit_text(instrument.quantity_max),
+        market_quantity_max=_limit_text(instrument.market_quantity_max),
+        notional_min=_limit_text(instrument.notional_min),
+        open_orders_max=instrument.open_orders_max,
+        price_band_up=_limit_text(instrument.price_band_up),
+        price_band_down=_limit_text(instrument.price_band_down),
+        at_ms=at_ms,
+    )
 
 
 def _instrument_of(value: bytes) -> Instrument:
     document = InstrumentDocument.of(value)
-    decimals = {
-        "tick_size",
-        "price_min",
-        "price_max",
-        "step_size",
-        "quantity_min",
-        "quantity_max",
-        "market_quantity_max",
-        "notional_min",
-        "price_band_up",
-        "price_band_down",
-    }
-    values = {field.name: getattr(document, field.name) for field in fields(Instrument)}
     return Instrument(
-        **{name: Decimal(found) if name in decimals and found is not None else found for name, found in values.items()}
+        symbol=Symbol(document.symbol),
+        base_asset=document.base_asset,
+        quote_asset=document.quote_asset,
+        trading=document.trading,
+        tick_size=Decimal(document.tick_size),
+        price_min=_limit(document.price_min),
+        price_max=_limit(document.price_max),
+        step_size=Decimal(document.step_size),
+        quantity_min=Decimal(document.quantity_min),
+        quantity_max=_limit(document.quantity_max),
+        market_quantity_max=_limit(document.market_quantity_max),
+        notional_min=_limit(document.notional_min),
+        open_orders_max=document.open_orders_max,
+        price_band_up=_limit(document.price_band_up),
+        price_band_down=_limit(document.price_band_down),
     )
+
+
+def _limit_text(limit: Decimal | None) -> str | None:
+    return None if limit is None else decimal_text(limit)
+
+
+def _limit(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _price_of(value: bytes) -> ReferencePrice:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -20,6 +20,8 @@ from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.risk import RiskLimits
 
 Limit = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Signer = Literal["order_submission", "status_polling", "fill_streaming", "position_tracking"]
+"""The services that speak to the venue for an account."""
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -54,13 +56,6 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class KeyFiles(_Section):
-    """Each signing process has a key of its own: trading rights for order_submission, read-only for the rest."""
-
-    trading: Path | None = None
-    reading: Path | None = None
-
-
 class RiskSettings(_Section):
     """See trading.risk.RiskLimits. A limit that is not given does not apply, but the notional of one order, which always has one."""
 
@@ -86,16 +81,13 @@ class RiskSettings(_Section):
         )
 
 
-class RequestShares(_Section):
-    """Which part of the account's request budget each service plans with while nobody leases it more. Together at most 1."""
-
-    order_submission: float = Field(default=0.5, gt=0, le=1)
-    status_polling: float = Field(default=0.25, gt=0, le=1)
-    fill_streaming: float = Field(default=0.15, gt=0, le=1)
-    position_tracking: float = Field(default=0.1, gt=0, le=1)
-
-    def total(self) -> float:
-        return self.order_submission + self.status_polling + self.fill_streaming + self.position_tracking
+DEFAULT_SHARES: Mapping[Signer, float] = {
+    "order_submission": 0.5,
+    "status_polling": 0.25,
+    "fill_streaming": 0.15,
+    "position_tracking": 0.1,
+}
+"""Which part of the account's request budget each plans with. Together at most 1."""
 
 
 class AccountSettings(_Section):
@@ -105,9 +97,14 @@ class AccountSettings(_Section):
     account: str = Field(min_length=1)
     base_url: str
     symbols: tuple[str, ...] = Field(min_length=1)
-    keys: KeyFiles = KeyFiles()
+    keys: Mapping[Signer, Path] = Field(
+        default_factory=dict
+    )  # a key of its own for each: only order_submission's may trade
     risk: RiskSettings = RiskSettings()
-    shares: RequestShares = RequestShares()
+    shares: Mapping[Signer, Annotated[float, Field(gt=0, le=1)]] = DEFAULT_SHARES
+    limits: Mapping[Literal["requests", "orders", "batch", "close", "address"], Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict
+    )  # where they differ from the venue's published ones, e.g. a simulator that was told so
 
     @field_validator("base_url")
     @classmethod
@@ -122,10 +119,11 @@ class AccountSettings(_Section):
 
     @field_validator("shares")
     @classmethod
-    def _whole(cls, shares: RequestShares) -> RequestShares:
-        if shares.total() > 1 + 1e-9:
+    def _whole(cls, shares: Mapping[Signer, float]) -> Mapping[Signer, float]:
+        whole = {**DEFAULT_SHARES, **shares}
+        if sum(whole.values()) > 1 + 1e-9:
             raise ValueError("the shares of the request budget are more than the whole")
-        return shares
+        return whole
 
     @property
     def venue_name(self) -> VenueName:

@@ -145,6 +145,12 @@ def read_intent(subject: str, data: bytes) -> Request | Refusal:
     return _READERS[kind](subject, data)
 
 
+def intent_id_of(subject: str, data: bytes) -> IntentId | None:
+    """The id of an intent that may be unreadable otherwise, so that it can be answered; None where there is none to read."""
+    found = read_intent(subject, data)
+    return found.order.intent_id if isinstance(found, ReplaceRequest) else found.intent_id
+
+
 def read_place(subject: str, data: bytes) -> OrderRequest | Refusal:
     intent = _parse(PlaceIntent, IntentKind.PLACE, subject, data)
     if isinstance(intent, Refusal):

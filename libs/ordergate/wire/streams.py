@@ -35,6 +35,9 @@ ERRORS = "ERRORS"
 
 RISK = "risk"
 ORDER_SUBMISSION = "order_submission"
+STATUS_POLLING = "status_polling"
+FILL_STREAMING = "fill_streaming"
+POSITION_TRACKING = "position_tracking"
 CANCELS = "order_submission_cancels"
 STRANGERS = "strangers"
 

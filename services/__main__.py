@@ -1,0 +1,79 @@
+"""`python -m services`: everything on this machine. With ORDERGATE_CONFIG it serves that installation, else a simulated one."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from ordergate.trading.errors import OrdergateError
+from services.development import Development, write_development
+from services.supervisor import Ports, Supervisor, free_port
+
+READY_SECONDS = 30.0
+
+
+def supervisor_from_environment() -> Supervisor:
+    """ORDERGATE_HOME, ORDERGATE_CONFIG, ORDERGATE_NATS_PORT, ORDERGATE_SIMULATOR_PORT, ORDERGATE_METRICS_PORT, ORDERGATE_SYNC."""
+    home = Path(os.environ.get("ORDERGATE_HOME", ".ordergate")).resolve()
+    ports = Ports(
+        nats=int(os.environ.get("ORDERGATE_NATS_PORT", "4222")),
+        simulator=int(os.environ.get("ORDERGATE_SIMULATOR_PORT", "8700")) or free_port(),
+        health=int(os.environ.get("ORDERGATE_METRICS_PORT", "8720")),
+    )
+    sync_always = os.environ.get("ORDERGATE_SYNC", "always") == "always"
+    configured = os.environ.get("ORDERGATE_CONFIG")
+    if configured:
+        return Supervisor(
+            home=home, installation=Path(configured), simulator_document=None, ports=ports, sync_always=sync_always
+        )
+    written = write_development(home, Development(), simulator_port=ports.simulator)
+    return Supervisor(
+        home=home,
+        installation=written.installation,
+        simulator_document=written.simulator,
+        ports=ports,
+        sync_always=sync_always,
+    )
+
+
+async def main() -> int:
+    """Run until SIGTERM or SIGINT; 1 if a part cannot be kept running."""
+    supervisor = supervisor_from_environment()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        await supervisor.start()
+        await supervisor.ready(limit_seconds=READY_SECONDS)
+        _say_where(supervisor)
+        failure = asyncio.create_task(supervisor.failed())
+        stop = asyncio.create_task(stopped.wait())
+        await asyncio.wait({failure, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if failure.done():
+            _say(f"ordergate stops: {failure.result()}")
+        return 1 if failure.done() else 0
+    except OrdergateError as error:
+        _say(f"ordergate could not start: {error}")
+        return 1
+    finally:
+        await supervisor.stop()
+
+
+def _say_where(supervisor: Supervisor) -> None:
+    simulator = supervisor.simulator_url if supervisor.simulator_document else "none: your own configuration"
+    _say(f"bus        {supervisor.nats_url}")
+    _say(f"simulator  {simulator}")
+    for name, port in supervisor.health.items():
+        _say(f"{name:<18} http://127.0.0.1:{port}/ready  /live  /metrics")
+    _say(f"files      {supervisor.home}")
+    _say("ready")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,99 @@
+"""An installation for one machine with the simulator as its venue: keys made here, configuration written to files.
+
+The keys open nothing but this simulator. They are made at random on the first start and kept in files that only their owner can read.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from ordergate.runtime.settings import Signer
+
+VENUE = "zetarium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Development:
+    """What to simulate. limits: requests, orders, batch, close a minute where they differ from the venue's; simulator: more of its document."""
+
+    accounts: Sequence[str] = ("main",)
+    symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT")
+    limits: Mapping[str, int] = field(default_factory=dict)
+    simulator: Mapping[str, Any] = field(default_factory=dict)
+    risk: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Where the two documents are."""
+
+    installation: Path
+    simulator: Path
+
+
+def write_development(home: Path, development: Development, *, simulator_port: int) -> Written:
+    """Write ordergate.toml, simulator.json and the key files; keys that are there already are kept."""
+    home.mkdir(parents=True, exist_ok=True)
+    keys = {name: {signer: _key(home, name, signer) for signer in get_args(Signer)} for name in development.accounts}
+    simulator = home / "simulator.json"
+    document = {
+        "accounts": [{"account": name, "keys": [_venue_key(*pair) for pair in keys[name].items()]} for name in keys],
+        "limits": dict(development.limits),
+        **development.simulator,
+    }
+    _write_private(simulator, json.dumps(document, indent=1))
+    installation = home / "ordergate.toml"
+    installation.write_text(_toml(home, development, simulator_port))
+    return Written(installation=installation, simulator=simulator)
+
+
+def _key(home: Path, account: str, signer: Signer) -> dict[str, str]:
+    path = _key_file(home, account, signer)
+    if path.exists():
+        found: dict[str, str] = json.loads(path.read_text())
+        return found
+    key = {"key": f"zd_{secrets.token_hex(20)}", "secret": secrets.token_hex(32)}
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _write_private(path, json.dumps(key))
+    return key
+
+
+def _key_file(home: Path, account: str, signer: Signer) -> Path:
+    return home / "keys" / f"{account}-{signer}.json"
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600, exist_ok=True)
+    path.write_text(text)
+
+
+def _venue_key(signer: str, key: Mapping[str, str]) -> dict[str, Any]:
+    return {**key, "permissions": ["TRADE" if signer == "order_submission" else "READ_ONLY"]}
+
+
+def _toml(home: Path, development: Development, port: int) -> str:
+    return "\n".join(_account_toml(home, name, development, port) for name in development.accounts)
+
+
+def _account_toml(home: Path, account: str, development: Development, port: int) -> str:
+    key_files = "\n".join(
+        f"{signer} = {json.dumps(str(_key_file(home, account, signer)))}" for signer in get_args(Signer)
+    )
+    # A TOML number, string, boolean or array of these is written like the same in JSON.
+    risk = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.risk.items())
+    limits = "\n".join(f"{name} = {limit}" for name, limit in development.limits.items())
+    return f"""[[accounts]]
+venue = "{VENUE}"
+account = {json.dumps(account)}
+base_url = "http://127.0.0.1:{port}"
+symbols = {json.dumps(list(development.symbols))}
+[accounts.keys]
+{key_files}
+[accounts.risk]
+{risk}
+[accounts.limits]
+{limits}
+"""
