@@ -118,7 +118,7 @@ def fills(draw: st.DrawFn) -> list[Fill]:
 
 
 def test_no_digit_is_lost_between_the_greatest_and_the_smallest_amount() -> None:
-    great, small = Decimal("999999999999999999"), Decimal("0.000000000000000001")
+    great, small = Decimal(999999999999999999), Decimal("0.000000000000000001")
     some = [fill(1, great, great), fill(2, small, small), fill(3, great, great, side=Side.SELL)]
     assert fold(some).leg().quantity == small
     assert fold(some).leg().cash_flow == -small * small
