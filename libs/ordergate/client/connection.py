@@ -4,7 +4,8 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import nats.errors
@@ -22,12 +23,13 @@ TRY_SECONDS = 2.0
 TRY_SECONDS_MIN = 0.05
 TOTAL_SECONDS = 15.0
 PAUSE_SECONDS = 0.1
+ANSWER_AFTER_RECONNECT_SECONDS = 0.2
 MESSAGE_TOO_LARGE = 10054
 NO_MESSAGE_FOUND = 10037
 SERVICE_UNAVAILABLE = 503
 
 _AWAY = (
-    nats.errors.TimeoutError,
+    TimeoutError,
     nats.errors.NoRespondersError,
     nats.errors.OutboundBufferLimitError,
     nats.errors.ConnectionReconnectingError,
@@ -45,6 +47,7 @@ class Connection:
         self.last_error: Exception | None = None
         self._when_back: list[Callable[[], None]] = []
         self._when_closed: list[Callable[[], None]] = []
+        self._tries: set[asyncio.Timeout] = set()
 
     @property
     def is_closed(self) -> bool:
@@ -112,9 +115,10 @@ class Connection:
         while True:
             seconds = min(TRY_SECONDS, max(TRY_SECONDS_MIN, deadline - self._now()))
             try:
-                return await self.client.jetstream().publish(
-                    subject, payload, timeout=seconds, headers={MSG_ID: message_id}
-                )
+                async with self._try(seconds):
+                    return await self.client.jetstream().publish(
+                        subject, payload, timeout=seconds, headers={MSG_ID: message_id}
+                    )
             except nats.errors.MaxPayloadError as error:
                 raise IntentTooLarge(len(payload), size_max) from error
             except nats.js.errors.APIError as error:
@@ -131,12 +135,11 @@ class Connection:
 
     async def api(self, call: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One try of a JetStream API call; an error of the server stays in the answer. Raises BusUnavailable without an answer."""
+        seconds = min(TRY_SECONDS, self.total_seconds)
+        data = b"" if body is None else json.dumps(body).encode()
         try:
-            reply = await self.client.request(
-                f"$JS.API.{call}",
-                b"" if body is None else json.dumps(body).encode(),
-                timeout=min(TRY_SECONDS, self.total_seconds),
-            )
+            async with self._try(seconds):
+                reply = await self.client.request(f"$JS.API.{call}", data, timeout=seconds)
         except (*_AWAY, nats.errors.ConnectionClosedError) as error:
             raise BusUnavailable(f"no answer to {call}: {self._cause(error)}") from error
         answer: dict[str, Any] = json.loads(reply.data)
@@ -159,6 +162,16 @@ class Connection:
         except (*_AWAY, nats.errors.ConnectionClosedError):
             return None
 
+    @asynccontextmanager
+    async def _try(self, seconds: float) -> AsyncGenerator[None, None]:
+        """A time limit that becomes short when the connection is back: an answer lost with the old one never comes."""
+        async with asyncio.timeout(seconds) as limit:
+            self._tries.add(limit)
+            try:
+                yield
+            finally:
+                self._tries.discard(limit)
+
     async def _pause(self, deadline: float, why: Exception) -> None:
         if self._now() >= deadline:
             raise BusUnavailable(f"not acknowledged within {self.total_seconds} s: {self._cause(why)}") from why
@@ -179,6 +192,9 @@ class Connection:
 
     async def _on_back(self) -> None:
         self.last_error = None
+        for limit in self._tries:
+            if not limit.expired():
+                limit.reschedule(self._now() + ANSWER_AFTER_RECONNECT_SECONDS)
         for call in tuple(self._when_back):
             call()
 
