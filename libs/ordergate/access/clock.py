@@ -93,12 +93,24 @@ class Timestamps:
     second would be refused as a replay. Within a process the counter sees to that. Across a restart the clock does: a successor starts at the
     clock, and only a predecessor that was signing faster than one request a millisecond can have been ahead of it, by lead_ms_max at the most. A
     key whose repeated timestamp would do harm (a trading key: the refusal would leave an order unknown) therefore rests that long first.
+
+    When the venue's clock goes back, milliseconds come again. replay_memory_ms is how long the venue remembers a signature: a larger jump is followed
+    at once, a smaller one is waited for. 0 for a key that only reads: a read that is refused as a replay is asked again.
     """
 
-    def __init__(self, clock: Clock, venue_clock: VenueClock, *, lead_ms_max: int = 500, rest_ms: int = 0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        venue_clock: VenueClock,
+        *,
+        lead_ms_max: int = 500,
+        rest_ms: int = 0,
+        replay_memory_ms: int = 0,
+    ) -> None:
         self._clock = clock
         self._venue_clock = venue_clock
         self._lead_ms_max = lead_ms_max
+        self._replay_memory_ms = replay_memory_ms
         self._rest_until = clock.monotonic() + rest_ms / 1_000
         self._last_ms = 0
 
@@ -116,15 +128,12 @@ class Timestamps:
         """How far the next timestamp is ahead of the venue's clock. Raises ClockUnknown when that is more than is worth waiting for."""
         now_ms = self._venue_clock.now_ms()
         lead_ms = self._last_ms + 1 - now_ms
-        if lead_ms > REPLAY_MEMORY_MS_MAX:
-            # The venue's clock went back so far that it has forgotten a signature by the time its millisecond comes again.
-            self._last_ms = now_ms - 1
-            return 0
-        if lead_ms > self._lead_ms_max + LEAD_WAIT_MS_MAX:
+        if lead_ms <= self._lead_ms_max + LEAD_WAIT_MS_MAX:
+            return lead_ms
+        if lead_ms <= self._replay_memory_ms:
             raise ClockUnknown(f"the venue's clock went back: our timestamps are {lead_ms} ms ahead of it")
-        return lead_ms
+        self._last_ms = now_ms - 1
+        return 0
 
 
 LEAD_WAIT_MS_MAX = 2_000
-REPLAY_MEMORY_MS_MAX = 120_000
-"""Twice the longest time for which a venue of ours remembers a signature."""

@@ -48,6 +48,7 @@ def open_session(
     shares: Mapping[Scope, float],
     ask: AskSession,
     rest_ms: int,
+    replay_memory_ms: int,
 ) -> tuple[Session, Upkeep]:
     """Nothing is connected yet; the upkeep's `start` does that. Raises Misconfigured for an address that may not be used."""
     engine = Engine(parse_origin(opening.url), limits=opening.engine_limits, ssl_context=opening.ssl_context)
@@ -65,7 +66,10 @@ def open_session(
         clock=opening.clock,
         venue_clock=venue_clock,
         timestamps=Timestamps(
-            opening.clock, venue_clock, rest_ms=rest_ms if opening.rest_ms is None else opening.rest_ms
+            opening.clock,
+            venue_clock,
+            rest_ms=rest_ms if opening.rest_ms is None else opening.rest_ms,
+            replay_memory_ms=replay_memory_ms,
         ),
         key=None,
         record=opening.record,

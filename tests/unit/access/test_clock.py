@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordergate.access.clock import REPLAY_MEMORY_MS_MAX, Timestamps, VenueClock
+from ordergate.access.clock import Timestamps, VenueClock
 from ordergate.trading.errors import ClockUnknown, VenueUnavailable
 from tests.unit.access.stage import ToldClock
 
@@ -126,19 +126,24 @@ async def test_a_clock_measured_slower_never_repeats_a_timestamp() -> None:
     assert await timestamps.next() > first
 
 
-async def test_a_venue_clock_that_jumps_back_is_not_waited_for_too_long() -> None:
+@pytest.mark.parametrize(("back_ms", "followed"), [(30_000, False), (90_000, True)])
+async def test_a_venue_clock_that_jumps_back_is_followed_only_beyond_the_replay_memory(
+    back_ms: int, *, followed: bool
+) -> None:
     clock = ToldClock()
     venue_clock, venue = await known_clock(clock)
-    timestamps = Timestamps(clock, venue_clock)
-    await timestamps.next()
-    venue.ahead_ms -= 30_000
-    venue.round_trips = [0.002, 0.002]
-    await venue_clock.measure(venue.ask, samples=1)
-    with pytest.raises(ClockUnknown):
+    careful, reading = Timestamps(clock, venue_clock, replay_memory_ms=65_000), Timestamps(clock, venue_clock)
+    for timestamps in (careful, reading):
         await timestamps.next()
-    venue.ahead_ms -= REPLAY_MEMORY_MS_MAX
+    venue.ahead_ms -= back_ms
+    venue.round_trips = [0.002]
     await venue_clock.measure(venue.ask, samples=1)
-    assert abs(await timestamps.next() - venue.true_ms()) <= 2
+    assert abs(await reading.next() - venue.true_ms()) <= 2
+    if followed:
+        assert abs(await careful.next() - venue.true_ms()) <= 2
+    else:
+        with pytest.raises(ClockUnknown):
+            await careful.next()
 
 
 async def test_a_trading_key_rests_before_its_first_signature() -> None:

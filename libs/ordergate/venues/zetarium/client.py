@@ -264,23 +264,25 @@ class ZetariumMarket(_TimeReader):
 
 
 def open_trading(opening: Opening) -> ZetariumTrading:
-    session, upkeep = _open(opening, rest_ms=TRADING_KEY_REST_MS)
+    session, upkeep = _open(opening, rest_ms=TRADING_KEY_REST_MS, replay_memory_ms=REPLAY_MEMORY_MS)
     return ZetariumTrading(session=session, upkeep=upkeep)
 
 
 def open_reading(opening: Opening) -> ZetariumReading:
-    # A read that is refused as a replay is simply asked again: no rest needed.
-    session, upkeep = _open(opening, rest_ms=0)
+    # A read that is refused as a replay is simply asked again: no rest, no memory needed.
+    session, upkeep = _open(opening, rest_ms=0, replay_memory_ms=0)
     return ZetariumReading(session=session, upkeep=upkeep)
 
 
 def open_market(opening: Opening) -> ZetariumMarket:
-    session, upkeep = _open(replace(opening, key=None), rest_ms=0)
+    session, upkeep = _open(replace(opening, key=None), rest_ms=0, replay_memory_ms=0)
     return ZetariumMarket(session=session, upkeep=upkeep)
 
 
 TRADING_KEY_REST_MS = 500
 """As far as a predecessor's timestamps may have been ahead of the clock."""
+REPLAY_MEMORY_MS = 65_000
+"""A signature is remembered for 60 s; the rest is for the window."""
 
 MANNERS = VenueManners(
     key_header="X-API-KEY",
@@ -292,7 +294,7 @@ MANNERS = VenueManners(
 )
 
 
-def _open(opening: Opening, *, rest_ms: int) -> tuple[Session, Upkeep]:
+def _open(opening: Opening, *, rest_ms: int, replay_memory_ms: int) -> tuple[Session, Upkeep]:
     return open_session(
         opening,
         manners=MANNERS,
@@ -300,6 +302,7 @@ def _open(opening: Opening, *, rest_ms: int) -> tuple[Session, Upkeep]:
         shares=limits.shares(requests=opening.request_share),
         ask=read_time,
         rest_ms=rest_ms,
+        replay_memory_ms=replay_memory_ms,
     )
 
 

@@ -1,0 +1,266 @@
+"""Cards 31 to 49: what every adapter must say when things go wrong. The simulator's books tell what really happened."""
+
+import asyncio
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ordergate.ports.venue import ClockRefused, Executed, NotExecuted, NotSent, Outcome, Throttled, Unknown
+from ordergate.trading.errors import VenueUnavailable
+from ordergate.trading.ids import ClientOrderId
+from ordergate.trading.order import OrderType, Side, State
+from tests.unit.access.stage import answer, say, serving
+from tests.venue_cards.desk import BTC, Desk, Exchange, open_desk
+
+PLACE = "POST /v2/orders"
+LOOKUP = "GET /v2/orders"
+
+
+def unknown(outcome: Outcome) -> Unknown:
+    assert isinstance(outcome, Unknown), outcome
+    assert outcome.error_id
+    return outcome
+
+
+async def orders_at_venue(exchange: Exchange, client_order_id: str) -> list[dict[str, Any]]:
+    ledger = await exchange.ledger()
+    return [order for order in ledger["orders"] if order["clientOrderId"] == client_order_id]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "answer_lost", "call": PLACE},
+        {"kind": "error_after_execution", "call": PLACE, "status": 503},
+        {"kind": "error_after_execution", "call": PLACE, "status": 502, "body": "html"},
+        {"kind": "reset", "call": PLACE, "phase": "after"},
+        {"kind": "slow", "call": PLACE, "phase": "after", "delayMs": 1_500},
+    ],
+    ids=lambda rule: "-".join(str(value) for name, value in rule.items() if name not in {"call", "delayMs"}),
+)
+async def test_card_31_an_executed_order_whose_answer_is_lost_is_unknown_and_then_found(
+    exchange: Exchange, main: Desk, rule: dict[str, object]
+) -> None:
+    await exchange.break_calls(rule)
+    unknown(await main.place("c31"))
+    assert len(await orders_at_venue(exchange, "c31")) == 1, "it was sent once"
+    await exchange.break_calls()
+    found = await main.reading.lookup(BTC, ClientOrderId("c31"))
+    assert found is not None
+    assert (found.client_order_id, found.status) == ("c31", State.ACCEPTED)
+
+
+async def test_card_32_a_request_that_never_arrived_is_unknown_and_never_found(exchange: Exchange, main: Desk) -> None:
+    await exchange.break_calls({"kind": "reset", "call": PLACE, "phase": "before"})
+    unknown(await main.place("c32"))
+    asked_at = await main.reading.venue_time_ms()
+    assert asked_at >= main.write_aheads[0][0] - 1_000
+    assert await main.reading.lookup(BTC, ClientOrderId("c32")) is None
+    assert await orders_at_venue(exchange, "c32") == []
+
+
+async def test_card_33_a_late_request_still_executes_once(exchange: Exchange, main: Desk) -> None:
+    """Not found is not final: the request is still on its way."""
+    await exchange.break_calls({"kind": "slow", "call": PLACE, "phase": "before", "delayMs": 1_200})
+    unknown(await main.place("c33"))
+    assert await main.reading.lookup(BTC, ClientOrderId("c33")) is None
+    async with asyncio.timeout(5):
+        while not await orders_at_venue(exchange, "c33"):
+            pass  # a door of the simulator, which no budget counts
+    assert await main.reading.lookup(BTC, ClientOrderId("c33")) is not None
+    assert len(await orders_at_venue(exchange, "c33")) == 1
+
+
+async def test_card_34_a_finished_order_is_found_by_its_client_id(main: Desk, other: Desk) -> None:
+    await other.placed("c34-book", Side.SELL)
+    await main.placed("c34-filled", type=OrderType.MARKET)
+    resting = await main.placed("c34-canceled")
+    await main.trading.cancel(BTC, venue_order_id=resting.venue_order_id)
+    for name, state in (("c34-filled", State.FILLED), ("c34-canceled", State.CANCELED)):
+        found = await main.reading.lookup(BTC, ClientOrderId(name))
+        assert found is not None
+        assert found.status is state
+
+
+async def test_card_35_a_lost_answer_to_a_cancel_is_unknown_and_may_be_asked_again(
+    exchange: Exchange, main: Desk
+) -> None:
+    resting = await main.placed("c35")
+    await exchange.break_calls({"kind": "answer_lost", "call": "DELETE /v2/orders/:id", "times": 1})
+    unknown(await main.trading.cancel(BTC, venue_order_id=resting.venue_order_id))
+    again = await main.trading.cancel(BTC, venue_order_id=resting.venue_order_id)
+    assert isinstance(again, NotExecuted)
+    assert again.too_late
+    assert again.view is not None
+    assert again.view.status is State.CANCELED
+
+
+async def test_card_36_a_batch_whose_answer_is_lost_is_unknown_in_every_leg(exchange: Exchange, main: Desk) -> None:
+    await exchange.break_calls({"kind": "answer_lost", "call": "POST /v2/orders/batch"})
+    requests = [main.request(f"c36-{number}") for number in range(3)]
+    for leg in await main.trading.place_batch(requests, write_ahead=main.write_ahead, deadline_seconds=1):
+        unknown(leg)
+    assert len(await main.reading.open_orders()) == 3
+
+
+async def test_card_37_a_429_is_no_execution_and_freezes_every_call(exchange: Exchange, main: Desk) -> None:
+    await exchange.break_calls({"kind": "rate_limited", "call": PLACE, "retryAfterSeconds": 30, "times": 1})
+    refused = await main.place("c37")
+    assert isinstance(refused, Throttled)
+    assert refused.retry_after_ms == 30_000
+    assert await orders_at_venue(exchange, "c37") == []
+    sent = len(main.records)
+    held = await main.trading.place(main.request("c37"), write_ahead=main.write_ahead, deadline_seconds=0.05)
+    assert held == NotSent(reason="budget_deadline", retriable=True)
+    assert len(main.write_aheads) == 1
+    assert [record.status for record in main.records[sent:]] == [None]
+
+
+async def test_card_38_a_read_waits_out_a_short_429(exchange: Exchange, main: Desk) -> None:
+    await exchange.break_calls(
+        {"kind": "rate_limited", "call": "GET /v2/positions", "retryAfterSeconds": 1, "times": 1}
+    )
+    began = time.monotonic()
+    assert await main.reading.positions() == []
+    assert time.monotonic() - began >= 1.0
+
+
+async def test_card_39_a_clock_error_is_no_execution_and_the_clock_is_read_again(
+    exchange: Exchange, main: Desk
+) -> None:
+    await exchange.door("POST", "/simulator/clock", {"offsetMs": 60_000})
+    assert isinstance(await main.place("c39"), ClockRefused)
+    assert await orders_at_venue(exchange, "c39") == []
+    again = await main.place("c39")
+    assert isinstance(again, Executed), again
+    assert main.write_aheads[1][0] - main.write_aheads[0][0] > 50_000
+
+
+async def test_card_40_a_read_corrects_the_clock_by_itself(exchange: Exchange, main: Desk) -> None:
+    await exchange.door("POST", "/simulator/clock", {"offsetMs": -60_000})
+    assert await main.reading.positions() == []
+
+
+async def test_card_41_a_replay_refusal_is_unknown(exchange: Exchange) -> None:
+    """Two processes with one key, which must not be: the second use of a millisecond is refused, and who knows whose order that was."""
+    first, second = await exchange.desk("main"), await exchange.desk("main")
+    held = first.trading.session.timestamps._last_ms = first.trading.session.venue_clock.now_ms() + 200
+    second.trading.session.timestamps._last_ms = held
+    assert isinstance(await first.place("c41-first"), Executed)
+    assert unknown(await second.place("c41-second")).reason == "401_REPLAYED_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("expired", "API_KEY_EXPIRED"),
+        ("elsewhere", "IP_NOT_ALLOWED"),
+        ("revoked", "INVALID_API_KEY"),
+        ("main_read", "PERMISSION_DENIED"),
+    ],
+)
+async def test_card_42_a_key_that_is_refused_says_so(exchange: Exchange, key: str, reason: str) -> None:
+    desk = await exchange.desk("main", trade=key)
+    refused = await desk.place("c42")
+    assert isinstance(refused, NotExecuted)
+    assert (refused.reason, refused.credentials) == (reason, True)
+    assert await orders_at_venue(exchange, "c42") == []
+
+
+async def test_card_43_a_wall_before_the_exchange_proves_nothing() -> None:
+    """A 403 page, a redirect, a 200 that is no answer of the venue's: each of them unknown, each request sent once."""
+    pages = [
+        answer(b"<html>Forbidden</html>", status="403 Forbidden", headers="Content-Type: text/html\r\n"),
+        answer(status="302 Found", headers="Location: http://127.0.0.1:1/\r\n"),
+        answer(b"<html>Welcome</html>"),
+        answer(b'{"ok":true}'),
+        answer(b'{"ok":true,"order":{"id":"1"}}'),
+        answer(b"[]"),
+        answer(b'{"ok":false}', status="404 Not Found"),
+        answer(b'{"error":"no envelope"}', status="400 Bad Request"),
+    ]
+    seen = 0
+
+    async def wall(_: int, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        if b"/v2/platform/status" in peer.requests[-1]:
+            await say(writer, answer(b'{"ok":true,"status":"ONLINE","serverTime":%d}' % (time.time_ns() // 1_000_000)))
+            return
+        seen += 1
+        await say(writer, pages[seen - 1])
+
+    async with serving(wall) as peer:
+        url = f"http://127.0.0.1:{peer.origin.port}"
+        desk = await open_desk(url, "main", trade="main_trade", read="main_read")
+        for number in range(len(pages)):
+            unknown(await desk.place(f"c43-{number}"))
+        assert seen == len(pages)
+        await desk.close()
+
+
+async def test_card_44_a_venue_that_is_not_there_proves_that_nothing_was_sent(exchange: Exchange, main: Desk) -> None:
+    async def closed(_: int, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with serving(closed) as peer:
+        gone = peer.origin
+    desk = await exchange.desk("main")
+    desk.trading.session.engine._origin = gone
+    for connection in list(desk.trading.session.engine._idle):
+        connection.abort()
+    refused = await desk.place("c44")
+    assert refused == NotSent(reason="connection_refused", retriable=True)
+    assert desk.write_aheads == []
+    assert isinstance(await main.place("c44"), Executed)
+
+
+async def test_card_45_reads_survive_short_trouble_and_name_long_trouble(exchange: Exchange, main: Desk) -> None:
+    await main.placed("c45")
+    await exchange.break_calls({"kind": "error_after_execution", "call": LOOKUP, "status": 500, "times": 2})
+    assert await main.reading.lookup(BTC, ClientOrderId("c45")) is not None
+    await exchange.break_calls({"kind": "error_after_execution", "call": LOOKUP, "status": 500})
+    with pytest.raises(VenueUnavailable) as caught:
+        await main.reading.lookup(BTC, ClientOrderId("c45"))
+    assert caught.value.error_id
+
+
+async def test_card_46_a_lookup_whose_filter_was_ignored_is_no_witness() -> None:
+    row = (
+        b'{"id":"1","symbol":"BTCUSDT","side":"BUY","type":"LIMIT","quantity":"1","price":"1","clientOrderId":"else",'
+        b'"status":"NEW","executedQuantity":"0","createdAt":1,"updatedAt":1}'
+    )
+
+    async def ignorant(_: int, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        now = b"%d" % (time.time_ns() // 1_000_000)
+        await say(writer, answer(b'{"ok":true,"serverTime":' + now + b',"orders":[' + row + b"]}"))
+
+    async with serving(ignorant) as peer:
+        desk = await open_desk(f"http://127.0.0.1:{peer.origin.port}", "main", trade="main_trade", read="main_read")
+        with pytest.raises(VenueUnavailable, match="other orders"):
+            await desk.reading.lookup(BTC, ClientOrderId("mine"))
+        await desk.close()
+
+
+async def test_card_47_many_orders_at_once_never_share_a_timestamp(exchange: Exchange, main: Desk) -> None:
+    outcomes = await asyncio.gather(*(main.place(f"c47-{number}", price=Decimal(60000)) for number in range(100)))
+    assert all(isinstance(outcome, Executed) for outcome in outcomes), [
+        each for each in outcomes if not isinstance(each, Executed)
+    ]
+    assert len({timestamp for timestamp, _ in main.write_aheads}) == 100
+    assert len((await exchange.ledger())["orders"]) == 100
+
+
+async def test_card_48_our_own_budget_ends_before_the_venues(exchange: Exchange, main: Desk) -> None:
+    outcomes = []
+    for number in range(245):
+        request = main.request(f"c48-{number}", price=Decimal(60000), quantity=Decimal("0.001"))
+        outcomes.append(await main.trading.place(request, write_ahead=main.write_ahead, deadline_seconds=0.001))
+    assert not any(isinstance(each, Throttled) for each in outcomes)
+    waited = [each for each in outcomes if isinstance(each, NotSent)]
+    counted = await exchange.door("GET", "/simulator/requests")
+    assert "refused" in str(counted)
+    # A turn of the minute in between gives a fresh window; otherwise the last five are held back by us.
+    assert len(waited) in {0, 5}
+    assert isinstance(await main.trading.cancel_all(None), Executed), "cancels still find budget"
