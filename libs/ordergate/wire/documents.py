@@ -6,15 +6,24 @@ writes docs/schemas/*.json and docs/asyncapi.json. The output depends on the cod
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ordergate.trading.ids import AccountName, VenueName
-from ordergate.trading.order import State
-from ordergate.wire import messages, streams, subjects
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    ErrorId,
+    IntentId,
+    StrategyName,
+    Symbol,
+    VenueName,
+)
+from ordergate.trading.order import OrderKey, State
+from ordergate.wire import keys, messages, streams, subjects
 from ordergate.wire.messages import FACTS, INTENTS, DeadHeaders
 
 Document = dict[str, Any]
@@ -43,6 +52,7 @@ class Channel:
     """One kind of subject: what goes over it, who writes it and who reads it. stream None: core NATS, kept nowhere."""
 
     name: str
+    address: str
     says: str
     messages: tuple[str, ...]
     writers: tuple[str, ...]
@@ -56,11 +66,17 @@ class Shelf:
     """One kind of key in a bucket."""
 
     bucket: str
-    name: str
+    key: str
     message: str
     writers: tuple[str, ...]
     readers: tuple[str, ...]
 
+
+# Every address is what the builder makes of the names of its parts.
+_VENUE, _ACCOUNT, _STRATEGY = VenueName("-venue-"), AccountName("-account-"), StrategyName("-strategy-")
+_SYMBOL = Symbol("-symbol-")
+_KEY = OrderKey(venue=_VENUE, account=_ACCOUNT, symbol=_SYMBOL, client_order_id=ClientOrderId("-clientOrderId-"))
+_PART = re.compile(r"-([A-Za-z]+)-")
 
 INTENT_ID = {
     messages.MSG_ID: "optional: strategy, intentId and a hash of the body, so that a repeated publish is stored once"
@@ -70,6 +86,7 @@ CHANNELS = (
     *(
         Channel(
             name=kind.value,
+            address=subjects.intent(_VENUE, _ACCOUNT, _STRATEGY, kind, _SYMBOL),
             says=(INTENTS[kind].__doc__ or "").split("\n")[0],
             messages=(INTENTS[kind].__name__,),
             writers=(STRATEGY, CLI),
@@ -81,6 +98,7 @@ CHANNELS = (
     ),
     Channel(
         name="orders",
+        address=subjects.order(_KEY, State.APPROVED).removesuffix(State.APPROVED) + "-state-",
         says="An order's life: each message is the full snapshot, its cause and the evidence; the last token is the state",
         messages=("OrderMessage",),
         writers=(RISK, SUBMISSION, POLLING, FILLS),
@@ -90,6 +108,7 @@ CHANNELS = (
     ),
     Channel(
         name="fills",
+        address=subjects.fills_of(_VENUE, _ACCOUNT, _SYMBOL).removesuffix("*") + "-tradeId---venueOrderId-",
         says="Every venue trade of ours, once",
         messages=("FillMessage",),
         writers=(FILLS,),
@@ -99,6 +118,7 @@ CHANNELS = (
     ),
     Channel(
         name="positions",
+        address=subjects.position(_KEY),
         says="The last word on each position",
         messages=("PositionMessage",),
         writers=(POSITIONS,),
@@ -108,6 +128,7 @@ CHANNELS = (
     ),
     Channel(
         name="answers",
+        address=subjects.answer(_VENUE, _ACCOUNT, _STRATEGY, IntentId("-intentId-")),
         says="The answer to an intent that the ledger cannot answer",
         messages=("AnswerMessage",),
         writers=(RISK, SUBMISSION),
@@ -117,6 +138,7 @@ CHANNELS = (
     ),
     Channel(
         name="requests",
+        address=subjects.requests(_VENUE, _ACCOUNT, "-service-"),
         says="Every call to a venue",
         messages=("RequestRecord",),
         writers=(SUBMISSION, POLLING, FILLS, POSITIONS),
@@ -126,24 +148,27 @@ CHANNELS = (
     ),
     Channel(
         name="risk",
-        says="Limits that were hit, and the state of an account's risk",
+        address=subjects.risk(_VENUE, _ACCOUNT, "-what-"),
+        says="What concerns an account's risk as a whole: the kill switch thrown, the account flat",
         messages=("RiskMessage",),
-        writers=(RISK,),
+        writers=(SUBMISSION,),
         readers=(ANYONE,),
         stream=streams.AUDIT,
         headers=MESSAGE_ID,
     ),
     Channel(
         name="reconciliation",
+        address=subjects.reconciliation(_VENUE, _ACCOUNT, "-what-"),
         says="A difference between our books and the venue's, with a proposal",
         messages=("DriftMessage",),
-        writers=(POLLING, FILLS, POSITIONS),
+        writers=(POLLING, POSITIONS),
         readers=(ANYONE,),
         stream=streams.AUDIT,
         headers=MESSAGE_ID,
     ),
     Channel(
         name="fillsStatement",
+        address=subjects.fills_statement(_VENUE, _ACCOUNT),
         says="Count and sums of FILLS up to a sequence: whoever has the same has missed nothing",
         messages=("FillsStatement",),
         writers=(FILLS,),
@@ -153,6 +178,7 @@ CHANNELS = (
     ),
     Channel(
         name="dead",
+        address=subjects.dead("-service-", "-stream-"),
         says="Messages that could not be read, as they came, with the reason in the headers",
         messages=("DeadMessage",),
         writers=SERVICES,
@@ -169,6 +195,7 @@ CHANNELS = (
     ),
     Channel(
         name="killRequest",
+        address=subjects.KILL_REQUEST,
         says="A new kill epoch; every live sender answers with KillAcknowledgement",
         messages=("KillDocument",),
         writers=(CLI,),
@@ -178,6 +205,7 @@ CHANNELS = (
     ),
     Channel(
         name="statementRequest",
+        address=subjects.statement_request(_VENUE, _ACCOUNT),
         says="Asks for a fresh FillsStatement, which is the answer and is published too",
         messages=("StatementRequest",),
         writers=(STRATEGY, CLI),
@@ -188,22 +216,62 @@ CHANNELS = (
 )
 
 SHELVES = (
-    Shelf(bucket=streams.CONTROL, name="kill", message="KillDocument", writers=(CLI,), readers=(RISK, SUBMISSION)),
-    Shelf(bucket=streams.CONTROL, name="mode", message="ModeDocument", writers=(CLI, *SERVICES), readers=SERVICES),
-    Shelf(bucket=streams.CURSORS, name="cursor", message="CursorDocument", writers=(FILLS,), readers=(FILLS,)),
-    Shelf(bucket=streams.LEASES, name="lease", message="LeaseDocument", writers=SERVICES, readers=SERVICES),
+    Shelf(
+        bucket=streams.CONTROL,
+        key=keys.kill(_VENUE, _ACCOUNT),
+        message="KillDocument",
+        writers=(CLI,),
+        readers=(RISK, SUBMISSION),
+    ),
+    Shelf(
+        bucket=streams.CONTROL,
+        key=keys.KILL_EVERYTHING,
+        message="KillDocument",
+        writers=(CLI,),
+        readers=(RISK, SUBMISSION),
+    ),
+    Shelf(
+        bucket=streams.CURSORS,
+        key=keys.cursor(_VENUE, _ACCOUNT, _SYMBOL),
+        message="CursorDocument",
+        writers=(FILLS, POLLING),
+        readers=(FILLS, POLLING),
+    ),
+    Shelf(
+        bucket=streams.LEASES,
+        key=keys.presence("-service-", "-instance-"),
+        message="LeaseDocument",
+        writers=SERVICES,
+        readers=(CLI,),
+    ),
     Shelf(
         bucket=streams.CHECKPOINTS,
-        name="checkpoint",
+        key=keys.checkpoint("-service-", _VENUE, _ACCOUNT),
         message="CheckpointDocument",
         writers=SERVICES,
         readers=SERVICES,
     ),
     Shelf(
-        bucket=streams.INSTRUMENTS, name="filters", message="InstrumentDocument", writers=(POLLING,), readers=(RISK,)
+        bucket=streams.INSTRUMENTS,
+        key=keys.instrument(_VENUE, _SYMBOL),
+        message="InstrumentDocument",
+        writers=(POLLING,),
+        readers=(RISK,),
     ),
-    Shelf(bucket=streams.INSTRUMENTS, name="price", message="PriceDocument", writers=(POLLING,), readers=(RISK,)),
-    Shelf(bucket=streams.ERRORS, name="error", message="ErrorDocument", writers=SERVICES, readers=(CLI,)),
+    Shelf(
+        bucket=streams.INSTRUMENTS,
+        key=keys.price(_VENUE, _SYMBOL),
+        message="PriceDocument",
+        writers=(POLLING,),
+        readers=(RISK,),
+    ),
+    Shelf(
+        bucket=streams.ERRORS,
+        key=keys.error(ErrorId("-errorId-")),
+        message="ErrorDocument",
+        writers=SERVICES,
+        readers=(CLI,),
+    ),
 )
 
 
@@ -236,7 +304,7 @@ def asyncapi() -> Document:
         "operations": dict(sorted(_operation(channel, who, does) for channel, who, does in _uses())),
         "components": {"messages": _messages()},
         "x-streams": {spec.name: asdict(spec) for spec in streams.streams()},
-        "x-consumers": [asdict(spec) for spec in streams.consumers(VenueName("{venue}"), AccountName("{account}"))],
+        "x-consumers": [asdict(spec) for spec in streams.consumers(VenueName("venue"), AccountName("account"))],
         "x-buckets": {spec.name: asdict(spec) | {"keys": _keys(spec.name)} for spec in streams.buckets()},
     }
 
@@ -251,7 +319,7 @@ def _uses() -> list[tuple[Channel, str, str]]:
 
 
 def _channel(channel: Channel) -> Document:
-    address = subjects.ADDRESSES[channel.name]
+    address = _shape(channel.address)
     names = [part.split("}")[0] for part in address.split("{")[1:]]
     return {
         "address": address,
@@ -263,6 +331,10 @@ def _channel(channel: Channel) -> Document:
         "x-writers": list(channel.writers),
         "x-readers": list(channel.readers),
     }
+
+
+def _shape(address: str) -> str:
+    return _PART.sub(r"{\1}", address)
 
 
 PARTS = {
@@ -278,6 +350,8 @@ PARTS = {
     "service": "name of the service",
     "stream": "name of the stream the message came from",
     "what": "what it is about",
+    "instance": "name of the process",
+    "errorId": "the venue's errorId, or ours",
 }
 
 
@@ -321,7 +395,7 @@ def _headers(headers: Mapping[str, str]) -> Document:
 def _keys(bucket: str) -> list[Document]:
     return [
         {
-            "key": subjects.ADDRESSES[shelf.name],
+            "key": _shape(shelf.key),
             "value": {"$ref": f"schemas/{shelf.message}.json"},
             "writers": list(shelf.writers),
             "readers": list(shelf.readers),

@@ -352,7 +352,7 @@ class AnswerMessage(_Fact):
 
 
 class RequestRecord(_Fact):
-    """One call to the venue. status 0: no answer came."""
+    """One call to the venue. status 0: no answer came. waitedMs: for its share of the request budget."""
 
     venue: Name
     account: Name
@@ -363,12 +363,14 @@ class RequestRecord(_Fact):
     status: Annotated[int, Field(ge=0, le=999)]
     error_id: str | None = None
     latency_ms: Count
+    waited_ms: Count = 0
     weight: Count
+    outcome: str = "answered"
     client_order_id: VenueText | None = None
 
 
 class RiskMessage(_Fact):
-    """A limit that was hit, or the state of the account's risk."""
+    """What concerns the account's risk as a whole: the kill switch thrown, the account flat, a limit hit."""
 
     venue: Name
     account: Name
@@ -447,16 +449,8 @@ class KillAcknowledgement(_Fact):
     at_ms: TimeMs
 
 
-class ModeDocument(_Fact):
-    """An account's mode in CONTROL: normal, or `rain` (half the bursts, twice the back-off), or halted."""
-
-    mode: Literal["normal", "rain", "halted"]
-    reason: str = ""
-    at_ms: TimeMs
-
-
 class LeaseDocument(_Fact):
-    """Who owns something; the key's time to live is the lease's."""
+    """Who is there, or owns something; the key's time to live is the lease's."""
 
     owner: Name
     taken_at_ms: TimeMs
@@ -572,7 +566,6 @@ FACTS: tuple[type[_Fact], ...] = (
     DriftMessage,
     KillDocument,
     KillAcknowledgement,
-    ModeDocument,
     LeaseDocument,
     CursorDocument,
     CheckpointDocument,

@@ -14,7 +14,6 @@ from ordergate.trading.fills import Fill
 from ordergate.trading.ids import (
     AccountName,
     ClientOrderId,
-    ErrorId,
     IntentId,
     StrategyName,
     Symbol,
@@ -330,69 +329,3 @@ def template(subject: str) -> str:
     if tokens[0] == "control":
         return _STATEMENT_TEMPLATE
     return "other"
-
-
-# Keys of the buckets: tokens like those of subjects.
-
-
-def kill_key(venue: VenueName | None, account: AccountName | None) -> str:
-    """The kill switch of one account, of a venue (account None) or of everything (both None), in CONTROL."""
-    return f"kill.{optional_token(venue)}.{optional_token(account)}"
-
-
-KILLS = "kill.*.*"
-
-
-def mode_key(venue: VenueName, account: AccountName) -> str:
-    return f"mode.{token(venue)}.{token(account)}"
-
-
-def cursor_key(venue: VenueName, account: AccountName, symbol: Symbol) -> str:
-    return f"{token(venue)}.{token(account)}.{token(symbol)}"
-
-
-def lease_key(what: str, venue: VenueName, account: AccountName) -> str:
-    return f"{token(what)}.{token(venue)}.{token(account)}"
-
-
-def checkpoint_key(service: str, venue: VenueName, account: AccountName) -> str:
-    return f"{token(service)}.{token(venue)}.{token(account)}"
-
-
-def instrument_key(venue: VenueName, symbol: Symbol) -> str:
-    return f"filters.{token(venue)}.{token(symbol)}"
-
-
-def price_key(venue: VenueName, symbol: Symbol) -> str:
-    return f"price.{token(venue)}.{token(symbol)}"
-
-
-def error_key(error_id: ErrorId) -> str:
-    return token(error_id)
-
-
-# For the generated documents: the shape of each address, with the names of its parts.
-
-ADDRESSES = {
-    **{kind.value: f"intents.{{venue}}.{{account}}.{{strategy}}.{kind}.{{symbol}}" for kind in IntentKind},
-    "orders": "orders.{venue}.{account}.{symbol}.{clientOrderId}.{state}",
-    "fills": "fills.{venue}.{account}.{symbol}.{tradeId}-{venueOrderId}",
-    "positions": "positions.{venue}.{account}.{symbol}",
-    "answers": "answers.{venue}.{account}.{strategy}.{intentId}",
-    "requests": "requests.{venue}.{account}.{service}",
-    "risk": "risk.{venue}.{account}.{what}",
-    "reconciliation": "reconciliation.{venue}.{account}.{what}",
-    "fillsStatement": f"reconciliation.{{venue}}.{{account}}.{FILLS_STATEMENT}",
-    "dead": "dead.{service}.{stream}",
-    "killRequest": KILL_REQUEST,
-    "statementRequest": _STATEMENT_TEMPLATE,
-    "budget": "budget.{venue}.{account}",
-    "kill": "kill.{venue}.{account}",
-    "mode": "mode.{venue}.{account}",
-    "cursor": "{venue}.{account}.{symbol}",
-    "lease": "{what}.{venue}.{account}",
-    "checkpoint": "{service}.{venue}.{account}",
-    "filters": "filters.{venue}.{symbol}",
-    "price": "price.{venue}.{symbol}",
-    "error": "{errorId}",
-}

@@ -6,15 +6,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ordergate.trading.ids import AccountName, ClientOrderId, IntentId, StrategyName, Symbol, VenueName
-from ordergate.trading.order import OrderKey, State
-from ordergate.wire import documents, streams, subjects
-from ordergate.wire.subjects import IntentKind
+from ordergate.wire import documents, streams
 
 DOCS = Path(__file__).parents[3] / "docs"
-VENUE, ACCOUNT, STRATEGY = VenueName("v"), AccountName("a"), StrategyName("s")
-SYMBOL = Symbol("sym")
-KEY = OrderKey(venue=VENUE, account=ACCOUNT, symbol=SYMBOL, client_order_id=ClientOrderId("c"))
 
 
 def test_the_documents_in_the_repository_are_those_of_the_code() -> None:
@@ -61,42 +55,33 @@ def test_every_stream_is_written_and_every_message_travels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "subject"),
+    ("name", "address"),
     [
-        *((kind.value, subjects.intent(VENUE, ACCOUNT, STRATEGY, kind, SYMBOL)) for kind in IntentKind),
-        ("orders", subjects.order(KEY, State.FILLED)),
-        ("positions", subjects.position(KEY)),
-        ("answers", subjects.answer(VENUE, ACCOUNT, STRATEGY, IntentId("i"))),
-        ("requests", subjects.requests(VENUE, ACCOUNT, "svc")),
-        ("risk", subjects.risk(VENUE, ACCOUNT, "w")),
-        ("reconciliation", subjects.reconciliation(VENUE, ACCOUNT, "w")),
-        ("fillsStatement", subjects.fills_statement(VENUE, ACCOUNT)),
-        ("dead", subjects.dead("svc", "st")),
-        ("statementRequest", subjects.statement_request(VENUE, ACCOUNT)),
-        ("budget", subjects.budget(VENUE, ACCOUNT)),
-        ("kill", subjects.kill_key(VENUE, ACCOUNT)),
-        ("mode", subjects.mode_key(VENUE, ACCOUNT)),
-        ("cursor", subjects.cursor_key(VENUE, ACCOUNT, SYMBOL)),
-        ("lease", subjects.lease_key("w", VENUE, ACCOUNT)),
-        ("checkpoint", subjects.checkpoint_key("svc", VENUE, ACCOUNT)),
-        ("filters", subjects.instrument_key(VENUE, SYMBOL)),
-        ("price", subjects.price_key(VENUE, SYMBOL)),
+        ("place", "intents.{venue}.{account}.{strategy}.place.{symbol}"),
+        ("orders", "orders.{venue}.{account}.{symbol}.{clientOrderId}.{state}"),
+        ("fills", "fills.{venue}.{account}.{symbol}.{tradeId}-{venueOrderId}"),
+        ("positions", "positions.{venue}.{account}.{symbol}"),
+        ("answers", "answers.{venue}.{account}.{strategy}.{intentId}"),
+        ("dead", "dead.{service}.{stream}"),
+        ("fillsStatement", "reconciliation.{venue}.{account}.fills"),
     ],
 )
-def test_an_address_in_the_documents_is_what_the_builder_builds(name: str, subject: str) -> None:
-    parts = {
-        "venue": "v",
-        "account": "a",
-        "strategy": "s",
-        "symbol": "sym",
-        "clientOrderId": "c",
-        "state": "filled",
-        "intentId": "i",
-        "service": "svc",
-        "stream": "st",
-        "what": "w",
-    }
-    assert subjects.ADDRESSES[name].format(**parts) == subject
+def test_the_documented_addresses_are_those_of_the_contract(name: str, address: str) -> None:
+    assert documents.asyncapi()["channels"][name]["address"] == address
+
+
+def test_every_address_is_in_the_stream_it_is_said_to_be_in() -> None:
+    subjects_of = {spec.name: spec.subjects for spec in streams.streams()}
+    for channel in documents.CHANNELS:
+        if channel.stream is not None:
+            assert any(_covers(pattern, channel.address) for pattern in subjects_of[channel.stream]), channel.name
+
+
+def _covers(pattern: str, subject: str) -> bool:
+    wanted, tokens = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted = wanted[:-1] + ["*"] * (len(tokens) - len(wanted) + 1)
+    return len(wanted) == len(tokens) and all(want in {"*", token} for want, token in zip(wanted, tokens, strict=True))
 
 
 def _same(path: Path, text: str) -> bool:
