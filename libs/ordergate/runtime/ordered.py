@@ -21,7 +21,7 @@ from ordergate.trading.errors import BusUnavailable
 
 WINDOW = 1_000
 _TICK_SECONDS = 0.25
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.5
 _INACTIVE_SECONDS = 30
 
 
@@ -66,18 +66,23 @@ class OrderedRead:
         self._tick()
         try:
             while True:
-                if await self._open() == 0:
+                behind = await self._open() > 0
+                if not behind:
                     yield None
                 while not self._broken:
                     if not self._queue:
-                        await self._wait()
+                        in_time = await self._wait(_TICK_SECONDS if behind else None)
+                        if not in_time and await self._nothing_waits():
+                            behind = False
+                            yield None
                         continue
                     message, pending = self._queue.popleft()
                     self._after = message.sequence
                     if self._pull is not None:
                         self._pull.refill()
                     yield message
-                    if pending == 0:
+                    behind = pending > 0
+                    if not behind:
                         yield None
                 self.replaced += 1
                 await self._close()
@@ -112,6 +117,17 @@ class OrderedRead:
             await self._pull.start()
             return int(answer.get("num_pending", 0))
 
+    async def _nothing_waits(self) -> bool:
+        """Messages that waited may have expired since they were counted, and then none comes to say that it is the last. The consumer's own
+        count goes on naming them; the stream does not.
+        """
+        try:
+            lasts = [await self._bus.jetstream.last(self._stream, subject) for subject in self._filters]
+        except BusUnavailable:
+            return False
+        known = self._after or 0
+        return not self._queue and all(last is None or last.sequence <= known for last in lasts)
+
     def _config(self, name: str) -> dict[str, Any]:
         start: dict[str, Any] = {"deliver_policy": "by_start_sequence", "opt_start_seq": (self._after or 0) + 1}
         return {
@@ -129,6 +145,8 @@ class OrderedRead:
         self._opened_at = self._loop.time()
         if pull is not None and not self._bus.client.is_closed:
             await pull.stop()
+            # Nobody waits for the answer: a consumer that outlives this is forgotten by the server after _INACTIVE_SECONDS.
+            self._bus.client.post(f"$JS.API.CONSUMER.DELETE.{self._stream}.{pull.consumer}", b"")
 
     def _room(self) -> int:
         return WINDOW - len(self._queue)
@@ -152,10 +170,13 @@ class OrderedRead:
         if not self._wake.done():
             self._wake.set_result(None)
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float | None) -> bool:
+        """Until there is something to do; False: not in the time given."""
         self._wake = self._loop.create_future()
         if not self._queue and not self._broken:
-            await self._wake
+            await asyncio.wait({self._wake}, timeout=seconds)
+            return self._wake.done()
+        return True
 
     def _tick(self) -> None:
         if self._pull is not None:

@@ -27,6 +27,7 @@ class Pull:
     def __init__(
         self, bus: Bus, *, stream: str, consumer: str, window: int, room: Callable[[], int], take: Take
     ) -> None:
+        self.consumer = consumer
         self._client = bus.client
         self._loop = asyncio.get_running_loop()
         self._inbox = f"{bus.inbox}.{secrets.token_hex(8)}"

@@ -1,0 +1,55 @@
+"""A real nats-server for each test, and connections to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from ordergate.runtime.connection import Bus, connect
+from ordergate.runtime.jetstream import Limits
+from ordergate.runtime.provision import provision, resources
+from ordergate.runtime.server import EmbeddedServer
+from ordergate.wire import streams
+from tests.integration.orders_at_hand import ACCOUNT, VENUE
+
+Connect = Callable[..., Awaitable[Bus]]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """Running, empty."""
+    running = EmbeddedServer(tmp_path / "bus", sync_always=False)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest_asyncio.fixture
+async def connected(server: EmbeddedServer) -> AsyncIterator[Connect]:
+    """Connects as often as asked; all is closed in the end."""
+    buses: list[Bus] = []
+
+    async def one(service: str = "test", *, limits: Limits | None = None) -> Bus:
+        bus = await connect(server.url, service=service, limits=limits)
+        buses.append(bus)
+        return bus
+
+    yield one
+    for bus in buses:
+        await bus.close()
+
+
+@pytest_asyncio.fixture
+async def bus(connected: Connect) -> Bus:
+    """One connection to a provisioned bus."""
+    made = await connected()
+    await provision(
+        made.jetstream,
+        resources(
+            streams=streams.streams(),
+            buckets=streams.buckets(),
+            consumers=(*streams.consumers(VENUE, ACCOUNT), streams.strangers_consumer()),
+        ),
+    )
+    return made

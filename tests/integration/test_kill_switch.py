@@ -1,0 +1,130 @@
+"""The kill switch on a real nats-server: seen at once, confirmed through the leader, closed when it cannot be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from ordergate.runtime.clock import SystemClock
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.control import CONFIRMED_SECONDS, BusKillSwitch, KillResponder
+from ordergate.runtime.server import EmbeddedServer
+from ordergate.runtime.shelf import BusShelf
+from ordergate.trading.ids import AccountName
+from ordergate.wire import keys
+from ordergate.wire.messages import KillAcknowledgement, KillDocument
+from ordergate.wire.streams import CONTROL
+from tests.integration.conftest import Connect
+from tests.integration.orders_at_hand import ACCOUNT, VENUE, eventually
+
+OTHER = AccountName("other")
+
+
+@pytest_asyncio.fixture
+async def switch(bus: Bus, connected: Connect) -> AsyncIterator[BusKillSwitch]:
+    """Watching and confirming, on a connection of its own."""
+    assert bus.client.is_connected
+    watching = BusKillSwitch(await connected("sender"), clock=SystemClock())
+    tasks = [asyncio.create_task(watching.watch()), asyncio.create_task(watching.confirm())]
+    yield watching
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def document(epoch: int, *, thrown: bool, everything: bool = False) -> KillDocument:
+    return KillDocument(
+        epoch=epoch,
+        thrown=thrown,
+        venue=None if everything else VENUE,
+        account=None if everything else ACCOUNT,
+        reason="test",
+        at_ms=1,
+    )
+
+
+async def put(bus: Bus, said: KillDocument) -> None:
+    account = None if said.account is None else ACCOUNT
+    await BusShelf(bus, bucket=CONTROL).put(keys.kill(None if account is None else VENUE, account), said.to_bytes())
+
+
+async def test_nothing_is_confirmed_before_the_first_answer(bus: Bus) -> None:
+    assert not BusKillSwitch(bus, clock=SystemClock()).is_confirmed()
+
+
+async def test_an_empty_bucket_is_confirmed_and_open(switch: BusKillSwitch) -> None:
+    await eventually(switch.is_confirmed)
+    assert switch.thrown(VENUE, ACCOUNT) is None
+
+
+async def test_a_throw_closes_its_account_and_a_resume_opens_it(bus: Bus, switch: BusKillSwitch) -> None:
+    await eventually(switch.is_confirmed)
+    changed = asyncio.create_task(switch.changed())
+    await asyncio.sleep(0)
+    await put(bus, document(1, thrown=True))
+    took = await eventually(lambda: switch.thrown(VENUE, ACCOUNT) is not None)
+    assert took < 0.1
+    assert switch.thrown(VENUE, OTHER) is None
+    await asyncio.wait_for(changed, 1)
+    await put(bus, document(2, thrown=False))
+    await eventually(lambda: switch.thrown(VENUE, ACCOUNT) is None)
+    await eventually(switch.is_confirmed)
+
+
+async def test_a_throw_for_everything_closes_every_account(bus: Bus, switch: BusKillSwitch) -> None:
+    await put(bus, document(1, thrown=True, everything=True))
+    await eventually(lambda: switch.thrown(VENUE, OTHER) is not None)
+    await put(bus, document(2, thrown=True))
+    await put(bus, document(3, thrown=False, everything=True))
+    await eventually(lambda: switch.thrown(VENUE, OTHER) is None)
+    assert switch.thrown(VENUE, ACCOUNT) is not None
+
+
+async def test_what_cannot_be_read_closes_everything(bus: Bus, switch: BusKillSwitch) -> None:
+    key = keys.kill(VENUE, ACCOUNT)
+    await BusShelf(bus, bucket=CONTROL).put(key, b"not JSON")
+    await eventually(lambda: switch.thrown(VENUE, OTHER) is not None)
+    await BusShelf(bus, bucket=CONTROL).delete(key)
+    await eventually(lambda: switch.thrown(VENUE, OTHER) is None)
+
+
+async def test_a_watch_that_is_behind_is_not_confirmed(bus: Bus) -> None:
+    switch = BusKillSwitch(bus, clock=SystemClock())
+    switch._caught_up = True  # it has seen an empty bucket, and then it hangs
+    await put(bus, document(1, thrown=True))
+    await switch._confirm_once()
+    assert not switch.is_confirmed()
+    assert switch.thrown(VENUE, ACCOUNT) is not None, "the question itself found the throw"
+
+
+async def test_without_the_bus_every_sender_is_closed_and_open_again_with_it(
+    server: EmbeddedServer, switch: BusKillSwitch
+) -> None:
+    await eventually(switch.is_confirmed)
+    server.kill()
+    took = await eventually(lambda: not switch.is_confirmed())
+    assert took <= CONFIRMED_SECONDS + 0.1
+    server.start()
+    assert await eventually(switch.is_confirmed) < 1
+
+
+async def test_a_request_is_acknowledged_after_it_counts(bus: Bus) -> None:
+    switch = BusKillSwitch(bus, clock=SystemClock())
+    responder = KillResponder(
+        switch, service="order_submission", instance="one", clock=SystemClock(), in_flight=lambda: 3
+    )
+    answer = KillAcknowledgement.of(await responder.acknowledge(document(4, thrown=True).to_bytes()))
+    assert (answer.epoch, answer.in_flight, answer.instance) == (4, 3, "one")
+    assert switch.thrown(VENUE, ACCOUNT) is not None
+    await responder.acknowledge(document(3, thrown=False).to_bytes())
+    assert switch.thrown(VENUE, ACCOUNT) is not None, "an older epoch changes nothing"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"not JSON"])
+async def test_a_request_that_cannot_be_read_changes_nothing(bus: Bus, body: bytes) -> None:
+    switch = BusKillSwitch(bus, clock=SystemClock())
+    responder = KillResponder(switch, service="s", instance="i", clock=SystemClock(), in_flight=lambda: 0)
+    with pytest.raises(ValueError, match="not a KillDocument"):
+        await responder.acknowledge(body)
+    assert switch.thrown(VENUE, ACCOUNT) is None
