@@ -136,21 +136,23 @@ class Exchange:
         return answer
 
 
+def opening_of(url: str, key: str | None, records: list[RequestRecord]) -> Opening:
+    return Opening(
+        url=url,
+        clock=SystemClock(),
+        record=records.append,
+        draw=random.Random(1).random,  # noqa: S311 - seeded on purpose
+        key=None if key is None else make_key(public=KEYS[key][0], secret=KEYS[key][1]),
+        patience=Patience(request_seconds=REQUEST_SECONDS, read_seconds_max=3.0, first_pause_seconds=0.02),
+        rest_ms=0,
+    )
+
+
 async def open_desk(url: str, account: str, *, trade: str, read: str) -> Desk:
     records: list[RequestRecord] = []
-
-    def opening(key: str | None) -> Opening:
-        return Opening(
-            url=url,
-            clock=SystemClock(),
-            record=records.append,
-            draw=random.Random(1).random,  # noqa: S311 - seeded on purpose
-            key=None if key is None else make_key(public=KEYS[key][0], secret=KEYS[key][1]),
-            patience=Patience(request_seconds=REQUEST_SECONDS, read_seconds_max=3.0, first_pause_seconds=0.02),
-            rest_ms=0,
-        )
-
-    trading, reading, market = open_trading(opening(trade)), open_reading(opening(read)), open_market(opening(None))
+    trading = open_trading(opening_of(url, trade, records))
+    reading = open_reading(opening_of(url, read, records))
+    market = open_market(opening_of(url, None, records))
     for client in (trading, reading, market):
         assert await client.start()
     return Desk(AccountName(account), url, trading, reading, market, records)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,9 @@ from ordergate.ports.venue import ClockRefused, Executed, NotExecuted, NotSent, 
 from ordergate.trading.errors import VenueUnavailable
 from ordergate.trading.ids import ClientOrderId
 from ordergate.trading.order import OrderType, Side, State
+from ordergate.venues.zetarium.client import open_reading, open_trading
 from tests.unit.access.stage import answer, say, serving
-from tests.venue_cards.desk import BTC, Desk, Exchange, open_desk
+from tests.venue_cards.desk import BTC, Desk, Exchange, open_desk, opening_of
 
 PLACE = "POST /v2/orders"
 LOOKUP = "GET /v2/orders"
@@ -146,8 +148,9 @@ async def test_card_40_a_read_corrects_the_clock_by_itself(exchange: Exchange, m
 async def test_card_41_a_replay_refusal_is_unknown(exchange: Exchange) -> None:
     """Two processes with one key, which must not be: the second use of a millisecond is refused, and who knows whose order that was."""
     first, second = await exchange.desk("main"), await exchange.desk("main")
-    held = first.trading.session.timestamps._last_ms = first.trading.session.venue_clock.now_ms() + 200
-    second.trading.session.timestamps._last_ms = held
+    ahead_ms = first.trading.session.venue_clock.now_ms() + 200
+    for desk in (first, second):
+        desk.trading.session.timestamps._last.value_ms = ahead_ms
     assert isinstance(await first.place("c41-first"), Executed)
     assert unknown(await second.place("c41-second")).reason == "401_REPLAYED_REQUEST"
 
@@ -264,3 +267,15 @@ async def test_card_48_our_own_budget_ends_before_the_venues(exchange: Exchange,
     # A turn of the minute in between gives a fresh window; otherwise the last five are held back by us.
     assert len(waited) in {0, 5}
     assert isinstance(await main.trading.cancel_all(None), Executed), "cancels still find budget"
+
+
+async def test_card_49_a_reader_beside_the_trading_client_shares_its_timestamps(exchange: Exchange) -> None:
+    """The kill switch reads with the trading key: made of one opening, the two never meet in a millisecond."""
+    desk = await exchange.desk("main")
+    opening = replace(opening_of(exchange.url, "main_trade", desk.records), request_share=0.5)
+    async with open_trading(opening) as trading, open_reading(replace(opening, request_share=0.2)) as reading:
+        desk_of_one_key = replace(desk, trading=trading)
+        calls = [desk_of_one_key.place(f"c49-{number}") for number in range(30)]
+        found = await asyncio.gather(*calls, *(reading.positions() for _ in range(30)))
+        assert all(isinstance(outcome, Executed) for outcome in found[:30])
+        assert not any(record.status == 401 for record in desk.records)

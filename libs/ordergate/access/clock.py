@@ -86,6 +86,17 @@ class VenueClock:
         )
 
 
+@dataclass(slots=True, kw_only=True)
+class LastTimestamp:
+    """The last timestamp that a key was used with, in venue ms. All sessions of a key in one process share one.
+
+    replay_memory_ms is the longest that any of them needs: a reader beside a trading client must be as careful as that.
+    """
+
+    value_ms: int = 0
+    replay_memory_ms: int = 0
+
+
 class Timestamps:
     """Strictly increasing timestamps of one key, in venue ms; at most lead_ms_max ahead of the venue's clock (then it waits).
 
@@ -106,13 +117,14 @@ class Timestamps:
         lead_ms_max: int = 500,
         rest_ms: int = 0,
         replay_memory_ms: int = 0,
+        last: LastTimestamp | None = None,
     ) -> None:
         self._clock = clock
         self._venue_clock = venue_clock
         self._lead_ms_max = lead_ms_max
-        self._replay_memory_ms = replay_memory_ms
         self._rest_until = clock.monotonic() + rest_ms / 1_000
-        self._last_ms = 0
+        self._last = last or LastTimestamp()
+        self._last.replay_memory_ms = max(self._last.replay_memory_ms, replay_memory_ms)
 
     async def next(self) -> int:
         """The next timestamp. Raises ClockUnknown."""
@@ -121,18 +133,18 @@ class Timestamps:
         while (lead_ms := self._lead_ms()) > self._lead_ms_max:
             await self._clock.sleep((lead_ms - self._lead_ms_max) / 1_000)
         # No await from here on: two callers never get the same millisecond.
-        self._last_ms = max(self._venue_clock.now_ms(), self._last_ms + 1)
-        return self._last_ms
+        self._last.value_ms = max(self._venue_clock.now_ms(), self._last.value_ms + 1)
+        return self._last.value_ms
 
     def _lead_ms(self) -> int:
         """How far the next timestamp is ahead of the venue's clock. Raises ClockUnknown when that is more than is worth waiting for."""
         now_ms = self._venue_clock.now_ms()
-        lead_ms = self._last_ms + 1 - now_ms
+        lead_ms = self._last.value_ms + 1 - now_ms
         if lead_ms <= self._lead_ms_max + LEAD_WAIT_MS_MAX:
             return lead_ms
-        if lead_ms <= self._replay_memory_ms:
+        if lead_ms <= self._last.replay_memory_ms:
             raise ClockUnknown(f"the venue's clock went back: our timestamps are {lead_ms} ms ahead of it")
-        self._last_ms = now_ms - 1
+        self._last.value_ms = now_ms - 1
         return 0
 
 

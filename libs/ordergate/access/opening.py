@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ordergate.access.budget import Budget, Limit, Scope
-from ordergate.access.clock import Timestamps, VenueClock
+from ordergate.access.clock import LastTimestamp, Timestamps, VenueClock
 from ordergate.access.http import Engine, EngineLimits, parse_origin
 from ordergate.access.keys import Key
 from ordergate.access.limiter import Limiter
@@ -34,6 +34,8 @@ class Opening:
     engine_limits: EngineLimits = field(default_factory=EngineLimits)
     ssl_context: ssl.SSLContext | None = None
     rest_ms: int | None = None
+    last_timestamp: LastTimestamp = field(default_factory=LastTimestamp)
+    """Shared by every session made of this opening or of a `replace` of it: they sign with one key, and a timestamp used twice is a replay."""
 
 
 AskSession = Callable[[Session], Awaitable[int]]
@@ -70,6 +72,7 @@ def open_session(
             venue_clock,
             rest_ms=rest_ms if opening.rest_ms is None else opening.rest_ms,
             replay_memory_ms=replay_memory_ms,
+            last=opening.last_timestamp,
         ),
         key=None,
         record=opening.record,

@@ -130,7 +130,7 @@ class Session:
     upkeep: Upkeep | None  # None: unsigned calls only
     draw: Callable[[], float]
     patience: Patience = field(default_factory=Patience)
-    _heads: dict[str, bytes] = field(default_factory=dict, init=False)
+    _heads: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)  # holds the key
 
     async def change(
         self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None = None

@@ -1,17 +1,18 @@
 """Which venues there are: one line each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from ordergate.access.budget import CEILINGS, PLAN, Limit, Scope
 from ordergate.access.opening import Opening
-from ordergate.ports.venue import Declaration, Market, Reading, Trading
+from ordergate.ports.venue import Declaration, Market, Priority, Reading, Trading
 from ordergate.trading.errors import UnknownVenue
 from ordergate.trading.ids import VenueName
 from ordergate.venues.zetarium import client as zetarium
 from ordergate.venues.zetarium.declaration import DECLARATION as ZETARIUM
-from ordergate.venues.zetarium.limits import REQUEST_SHARES as ZETARIUM_SHARES
+from ordergate.venues.zetarium.limits import LIMITS as ZETARIUM_LIMITS
 
 
 class _Opened(Protocol):
@@ -39,12 +40,18 @@ class Venue:
     trading: Callable[[Opening], OpenTrading]
     reading: Callable[[Opening], OpenReading]
     market: Callable[[Opening], OpenMarket]
-    request_shares: Mapping[str, float]  # by service name
+    limits: Sequence[Limit]
+
+    def seconds_between_requests(self, limits: Mapping[str, int], share: float) -> float:
+        """How far apart reconciling reads must be so that a share of the plan lasts its window. limits: those that differ."""
+        published = next(each for each in self.limits if each.scope is Scope.REQUESTS)
+        plan = limits.get(Scope.REQUESTS, published.limit) * PLAN * share * CEILINGS[Priority.RECONCILE]
+        return published.window_ms / 1000 / plan
 
 
 # fmt: off
 VENUES: Mapping[str, Venue] = MappingProxyType({
-    "zetarium": Venue(declaration=ZETARIUM, trading=zetarium.open_trading, reading=zetarium.open_reading, market=zetarium.open_market, request_shares=ZETARIUM_SHARES),
+    "zetarium": Venue(declaration=ZETARIUM, trading=zetarium.open_trading, reading=zetarium.open_reading, market=zetarium.open_market, limits=ZETARIUM_LIMITS),
 })
 # fmt: on
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordergate.access.clock import Timestamps, VenueClock
+from ordergate.access.clock import LastTimestamp, Timestamps, VenueClock
 from ordergate.trading.errors import ClockUnknown, VenueUnavailable
 from tests.unit.access.stage import ToldClock
 
@@ -152,3 +152,27 @@ async def test_a_trading_key_rests_before_its_first_signature() -> None:
     timestamps = Timestamps(clock, venue_clock, rest_ms=500)
     predecessor_may_have_used = venue_clock.now_ms() + 499
     assert await timestamps.next() > predecessor_may_have_used
+
+
+async def test_two_sessions_of_one_key_never_use_the_same_timestamp() -> None:
+    clock = ToldClock()
+    venue_clock, _ = await known_clock(clock)
+    last = LastTimestamp()
+    trading = Timestamps(clock, venue_clock, replay_memory_ms=65_000, last=last)
+    reading = Timestamps(clock, venue_clock, last=last)
+    used = [await each.next() for _ in range(50) for each in (trading, reading)]
+    assert len(set(used)) == 100
+
+
+async def test_a_reader_beside_a_trading_client_does_not_make_its_timestamps_come_again() -> None:
+    clock = ToldClock()
+    venue_clock, venue = await known_clock(clock)
+    last = LastTimestamp()
+    reading = Timestamps(clock, venue_clock, last=last)
+    trading = Timestamps(clock, venue_clock, replay_memory_ms=65_000, last=last)
+    await trading.next()
+    venue.ahead_ms -= 30_000
+    venue.round_trips = [0.002]
+    await venue_clock.measure(venue.ask, samples=1)
+    with pytest.raises(ClockUnknown):
+        await reading.next()

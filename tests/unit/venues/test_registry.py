@@ -21,11 +21,17 @@ def test_a_venue_without_an_adapter_is_named_with_those_that_have_one() -> None:
 
 
 @pytest.mark.parametrize("venue", VENUES)
-def test_each_venue_declares_itself_and_divides_its_budget_once(venue: str) -> None:
+def test_each_venue_declares_itself(venue: str) -> None:
     found = find_venue(VenueName(venue))
     assert found.declaration.venue == venue
-    assert sum(found.request_shares.values()) == pytest.approx(1.0)
     assert found.declaration.send_margin_ms < found.declaration.window_ms
+
+
+def test_reads_that_are_spread_out_stay_inside_their_share_of_the_plan() -> None:
+    found = find_venue(VenueName("zetarium"))
+    a_minute = 60 / found.seconds_between_requests({}, 0.25)
+    assert a_minute <= 1_000 * 0.8 * 0.25
+    assert found.seconds_between_requests({"requests": 10_000}, 0.25) < found.seconds_between_requests({}, 0.25)
 
 
 def test_plain_http_to_another_machine_is_refused_at_the_door() -> None:

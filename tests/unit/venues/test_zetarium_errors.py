@@ -142,3 +142,12 @@ def test_no_5xx_is_ever_an_answer(purpose: Purpose, status: int, body: bytes) ->
 
 def test_a_success_hands_on_its_document() -> None:
     assert judge(200, {"ok": True, "order": 1}) == Answered(document={"ok": True, "order": 1})
+
+
+def test_what_the_venue_quotes_of_our_key_goes_no_further() -> None:
+    key, signature = "zd_" + "1f" * 20, "2e" * 32
+    found = judge(400, {"ok": False, "error": f"{key} signed {signature}", "errorId": key, "reason": f"secret={key}"})
+    assert isinstance(found, NotExecuted)
+    assert key not in repr(found)
+    assert signature not in repr(found)
+    assert found.error_id == OWN

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ordergate.access.redaction import redact
 from ordergate.access.response import Response
 from ordergate.access.session import Answered, Call, Document, Verdict, decode
 from ordergate.ports.venue import ClockRefused, NotExecuted, Throttled, Unknown
@@ -116,7 +117,9 @@ def classify_leg(document: Document, own_error_id: ErrorId) -> NotExecuted | Unk
 
 def error_id_of(document: Document | None) -> ErrorId | None:
     found = None if document is None else document.get("errorId")
-    return ErrorId(found) if isinstance(found, str) and 0 < len(found) <= ERROR_ID_LENGTH_MAX else None
+    if not isinstance(found, str) or not 0 < len(found) <= ERROR_ID_LENGTH_MAX or redact(found) != found:
+        return None
+    return ErrorId(found)
 
 
 def _proof(purpose: Purpose, status: int, document: Document) -> Proof:
@@ -154,7 +157,8 @@ def _reason(document: Document, status: int) -> str:
 
 
 def _text(value: object) -> str:
-    return value[:TEXT_LENGTH_MAX] if isinstance(value, str) else ""
+    # Whatever stands in the way may quote the request it refused; this text goes on into ledger, answers and logs.
+    return redact(value)[:TEXT_LENGTH_MAX] if isinstance(value, str) else ""
 
 
 def _retry_after_ms(response: Response) -> int:

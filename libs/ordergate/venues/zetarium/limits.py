@@ -1,4 +1,4 @@
-"""What each call of ZetariumDex counts, the limits, and how the account's processes divide them.
+"""What each call of ZetariumDex counts, the limits, and how the processes of one address divide its unsigned calls.
 
 The limits are documented; that windows are aligned to the exchange's minute, and which bucket the headers speak of, is assumed.
 """
@@ -28,17 +28,6 @@ BATCH: Weights = MappingProxyType({Scope.BATCH: 1, Scope.REQUESTS: 1})
 CLOSE: Weights = MappingProxyType({Scope.CLOSE: 1, Scope.REQUESTS: 1})
 PUBLIC: Weights = MappingProxyType({Scope.ADDRESS: 1})
 
-# Each service's part of the account's planned requests; they sum to 1. Static for now: leases between the processes replace them.
-# Of 800 planned requests a minute, submission's 460 hold 240 orders and as many cancels; polling asks for a list every 2 s and has the rest for lookups.
-REQUEST_SHARES: Mapping[str, float] = MappingProxyType(
-    {
-        "order_submission": 0.46,
-        "status_polling": 0.24,
-        "fill_streaming": 0.18,
-        "position_tracking": 0.08,
-        "risk": 0.04,
-    }
-)
 ADDRESS_SHARE = 0.2
 """Unsigned calls: five services on one address divide its limit evenly."""
 
