@@ -5,7 +5,7 @@ from ordergate.runtime.opening import open_account
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.trading.ids import Symbol
-from ordergate.venues.registry import open_reading
+from ordergate.venues.registry import find_venue, open_reading
 from ordergate.wire import streams, subjects
 from services.fill_streaming.handlers import FillDesk, Pace
 
@@ -16,7 +16,7 @@ async def compose(frame: Frame) -> None:
 
 
 async def _compose_account(frame: Frame, account: AccountSettings) -> None:
-    venue, name = account.venue_name, account.account_name
+    venue, name, share = account.venue_name, account.account_name, account.shares["fill_streaming"]
     reading = open_reading(venue, open_account(frame, account))
     await reading.start()
     frame.at_stop(reading.close)
@@ -35,7 +35,7 @@ async def _compose_account(frame: Frame, account: AccountSettings) -> None:
         checkpoint=checkpoint,
         clock=frame.clock,
         trace=frame.trace,
-        pace=Pace(),
+        pace=Pace(read_seconds=find_venue(venue).seconds_between_requests({**account.limits}, share)),
     )
 
     async def state_now(_request: bytes) -> bytes:

@@ -35,8 +35,12 @@ GROWTH_PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """poll: symbols with orders at the venue; sweep: every symbol; statement: the published sums."""
+    """poll: symbols with orders at the venue; sweep: every symbol; statement: the published sums.
 
+    read: least time between two reads of a trade list, so that the share of the minute's requests lasts the minute.
+    """
+
+    read_seconds: float
     poll_seconds: float = 1.0
     sweep_seconds: float = 10.0
     statement_seconds: float = 60.0
@@ -88,6 +92,7 @@ class FillDesk:
         self._from_id: dict[Symbol, TradeId | None] = {}
         self._remembered: dict[tuple[Symbol, TradeId, VenueOrderId], None] = {}  # stored lately; oldest first
         self._grown: set[Symbol] = set()
+        self._read_at = float("-inf")
         self._growth = asyncio.Event()
         self._slots = asyncio.Semaphore(STORED_AT_ONCE)
         self.rebuilt = asyncio.Event()
@@ -235,7 +240,7 @@ class FillDesk:
         newest_ms = 0
         is_complete = True
         while True:
-            page = await self._reading.trades(symbol, from_id=from_id, limit=PAGE_LIMIT)
+            page = await self._read_page(symbol, from_id)
             fresh = [trade for trade in page if _identity(trade) not in self._remembered]
             stored = await asyncio.gather(*(self._store_trade(trade) for trade in fresh))
             is_complete = is_complete and all(stored)
@@ -247,6 +252,13 @@ class FillDesk:
             from_id = page[-1].trade_id
         if is_complete:
             await self._infer_hidden(symbol, asked_at)
+
+    async def _read_page(self, symbol: Symbol, from_id: TradeId | None) -> Sequence[VenueTrade]:
+        early = self._read_at + self._pace.read_seconds - self._clock.monotonic()
+        if early > 0:
+            await self._clock.sleep(early)
+        self._read_at = self._clock.monotonic()
+        return await self._reading.trades(symbol, from_id=from_id, limit=PAGE_LIMIT)
 
     async def _advance(self, symbol: Symbol, page: Sequence[VenueTrade], newest_ms: int) -> None:
         """Move the cursor to the last trade that is older than the venue's lag: an earlier id cannot show up behind it any more."""

@@ -53,6 +53,8 @@ from services.status_polling.tracked import LiveBook, Tracked
 
 TRADES_PAGE = 1000
 LOOKUPS_AT_ONCE = 4
+VENUE_TIME_SECONDS = 1.0
+"""How long one reading of the venue's clock serves as the lower bound of a lookup's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ class PollingDesk:
         self._sequence = 0
         self._changed = asyncio.Event()
         self._drifting: set[str] = set()
+        self._venue_time_ms = 0
+        self._venue_time_read_at = float("-inf")
         self.rebuilt = asyncio.Event()
 
     async def follow_orders(self) -> None:
@@ -242,8 +246,7 @@ class PollingDesk:
         order, began_ns = tracked.order, self._trace.now_ns()
         asked_ms = self._clock.now_ms()
         fence = self._fence(order)
-        # The venue's own time, answered before the question is asked; only an absence that may prove something needs it.
-        venue_ms = await self._reading.venue_time_ms() if fence is not None else 0
+        venue_ms = await self._venue_time_at_least() if fence is not None else 0
         try:
             view = await self._reading.lookup(order.key.symbol, order.key.client_order_id, priority=Priority.RESOLVE)
         finally:
@@ -266,6 +269,14 @@ class PollingDesk:
                 "found": str(view is not None).lower(),
             },
         )
+
+    async def _venue_time_at_least(self) -> int:
+        """The venue's own time as it answered before the next question is asked. An older answer is a lower bound, so it serves a while."""
+        now = self._clock.monotonic()
+        if now - self._venue_time_read_at > VENUE_TIME_SECONDS:
+            self._venue_time_ms = await self._reading.venue_time_ms()
+            self._venue_time_read_at = now
+        return self._venue_time_ms
 
     def _fence(self, order: Order) -> int | None:
         if order.attempt is None or order.state not in {State.SUBMITTING, State.UNKNOWN}:

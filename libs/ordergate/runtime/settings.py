@@ -82,10 +82,10 @@ class RiskSettings(_Section):
 
 
 DEFAULT_SHARES: Mapping[Signer, float] = {
-    "order_submission": 0.5,
-    "status_polling": 0.25,
-    "fill_streaming": 0.15,
-    "position_tracking": 0.1,
+    "order_submission": 0.46,
+    "status_polling": 0.22,
+    "fill_streaming": 0.24,
+    "position_tracking": 0.08,
 }
 """Which part of the account's request budget each plans with. Together at most 1."""
 
