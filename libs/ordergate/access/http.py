@@ -75,6 +75,7 @@ def is_loopback(host: str) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLimits:
     connections_max: int = 32
+    urgent_connections: int = 4  # of these, kept for cancels and lookups: slow orders never hold them all
     connect_seconds_max: float = 3.0
     idle_seconds_max: float = (
         45.0  # below what servers and balancers usually allow: a peer that closes while we send makes an unknown
@@ -187,6 +188,10 @@ class Connection(asyncio.Protocol):
         self.abort()
 
 
+Place = asyncio.Future[Connection | None]
+"""In the queue for a connection. None: there is room for a new one."""
+
+
 class Engine:
     """The connections to one origin."""
 
@@ -199,7 +204,8 @@ class Engine:
         self._idle: list[Connection] = []  # the last one used is taken first: it is the least likely to be stale
         self._in_use: set[Connection] = set()
         self._connecting = 0
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiting: deque[Place] = deque()
+        self._urgent: deque[Place] = deque()
         self._closed = False
         self.counts = EngineCounts()
 
@@ -227,25 +233,23 @@ class Engine:
                 return connection
         return None
 
-    async def acquire(self, *, timeout_seconds: float) -> Connection | NothingSent:
+    async def acquire(self, *, timeout_seconds: float, urgent: bool = False) -> Connection | NothingSent:
         """A live connection of one's own until `release`: an idle one, a new one, or the next that gets free."""
         if self._closed:
             return NothingSent(reason="engine_closed")
-        if (connection := self.spare()) is not None:
-            return connection
-        if len(self._in_use) + self._connecting < self._limits.connections_max:
-            return await self._connect(timeout_seconds)
-        return await self._wait_for_one(timeout_seconds)
+        if not self._has_room(urgent=urgent):
+            return await self._wait_for_one(timeout_seconds, urgent=urgent)
+        return self.spare() or await self._connect(timeout_seconds)
 
     def release(self, connection: Connection) -> None:
         """Give it back; a dead or used-up one is closed and makes room for another."""
         self._in_use.discard(connection)
         if self._closed or not connection.is_alive:
             connection.abort()
-            self._wake(None)
+            self._hand_on(None)
             return
         connection.idle_since = asyncio.get_running_loop().time()
-        if not self._wake(connection):
+        if not self._hand_on(connection):
             self._idle.append(connection)
 
     async def close(self) -> None:
@@ -254,8 +258,9 @@ class Engine:
         for connection in [*self._idle, *self._in_use]:
             connection.abort()
         self._idle.clear()
-        while self._wake(None):
-            pass
+        for place in [*self._urgent, *self._waiting]:
+            if not place.done():
+                place.set_result(None)
         await asyncio.sleep(0)  # lets the transports report that they are closed
 
     async def _connect(self, timeout_seconds: float | None = None) -> Connection | NothingSent:
@@ -277,7 +282,7 @@ class Engine:
             self._connecting -= 1
             if not connected:
                 connection.abort()
-                self._wake(None)
+                self._hand_on(None)
         self.counts.connections += 1
         self.counts.handshakes += self._origin.tls
         if self._closed:
@@ -286,11 +291,11 @@ class Engine:
         self._in_use.add(connection)
         return connection
 
-    async def _wait_for_one(self, timeout_seconds: float) -> Connection | NothingSent:
+    async def _wait_for_one(self, timeout_seconds: float, *, urgent: bool) -> Connection | NothingSent:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_seconds
-        place: asyncio.Future[Connection | None] = loop.create_future()
-        self._waiting.append(place)
+        place: Place = loop.create_future()
+        (self._urgent if urgent else self._waiting).append(place)
         try:
             async with asyncio.timeout(timeout_seconds):
                 connection = await place
@@ -304,24 +309,31 @@ class Engine:
             return connection
         if connection is not None:
             self.release(connection)
-        return await self.acquire(timeout_seconds=max(0.0, until - loop.time()))
+        return await self.acquire(timeout_seconds=max(0.0, until - loop.time()), urgent=urgent)
 
-    def _wake(self, connection: Connection | None) -> bool:
-        """Hand `connection` to the first who waits; None: tell them that there is room for a new one."""
-        while self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                if connection is not None:
-                    self._in_use.add(connection)
-                place.set_result(connection)
-                return True
+    def _has_room(self, *, urgent: bool) -> bool:
+        kept = 0 if urgent else self._limits.urgent_connections
+        return len(self._in_use) + self._connecting < max(1, self._limits.connections_max - kept)
+
+    def _hand_on(self, connection: Connection | None) -> bool:
+        """Give `connection` to the first who waits, the urgent before the others; None: tell them that there is room for a new one."""
+        for queue, urgent in ((self._urgent, True), (self._waiting, False)):
+            while queue and self._has_room(urgent=urgent):
+                place = queue.popleft()
+                if not place.done():
+                    if connection is not None:
+                        self._in_use.add(connection)
+                    place.set_result(connection)
+                    return True
         return False
 
-    def _return_unclaimed(self, place: "asyncio.Future[Connection | None]") -> None:
+    def _return_unclaimed(self, place: Place) -> None:
         if place.done() and not place.cancelled() and (connection := place.result()) is not None:
             self.release(connection)
-        elif place in self._waiting:
-            self._waiting.remove(place)
+            return
+        for queue in (self._urgent, self._waiting):
+            if place in queue:
+                queue.remove(place)
 
     def _drop_stale(self) -> None:
         if not self._idle:

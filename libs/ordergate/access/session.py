@@ -190,7 +190,9 @@ class Session:
         tried.waited_ms = granted.waited_ms
         if isinstance(granted, Denied):
             return self._note(tried, NotSent(reason=granted.reason, retriable=True))
-        connection = await self.engine.acquire(timeout_seconds=self.patience.connection_seconds)
+        connection = await self.engine.acquire(
+            timeout_seconds=self.patience.connection_seconds, urgent=call.priority <= Priority.RESOLVE
+        )
         if isinstance(connection, NothingSent):
             return self._note(tried, NotSent(reason=connection.reason, retriable=True))
         try:

@@ -50,7 +50,9 @@ class Upkeep:
         self._wanted.set()
 
     async def known(self, *, timeout_seconds: float) -> bool:
-        """Wait until the clock has been read."""
+        """Wait until the clock has been read. A bug that ended the upkeep is raised here, not lost."""
+        if self._task is not None and self._task.done():
+            self._task.result()
         if self._venue_clock.is_known:
             return True
         try:

@@ -172,13 +172,62 @@ async def test_beyond_the_limit_requests_wait_for_a_connection_and_not_for_ever(
         await say(writer, answer())
 
     async with serving(slow) as peer:
-        engine = Engine(peer.origin, limits=EngineLimits(connections_max=2))
+        engine = Engine(peer.origin, limits=EngineLimits(connections_max=2, urgent_connections=0))
         first = [asyncio.create_task(exchange(engine)) for _ in range(5)]
         await until(lambda: len(peer.requests) == 2)
         assert await engine.acquire(timeout_seconds=0.02) == NothingSent(reason="connections_busy")
         release.set()
         assert all(isinstance(found, Response) for found in await asyncio.gather(*first))
         assert peer.connections == 2
+        await engine.close()
+
+
+async def test_slow_orders_never_hold_the_connections_that_cancels_need() -> None:
+    release = asyncio.Event()
+
+    async def slow_orders(_: int, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if peer.requests[-1].startswith(b"POST"):
+            await release.wait()
+        await say(writer, answer())
+
+    async with serving(slow_orders) as peer:
+        engine = Engine(peer.origin, limits=EngineLimits(connections_max=3, urgent_connections=1))
+        orders = [asyncio.create_task(exchange(engine)) for _ in range(4)]
+        await until(lambda: len(peer.requests) == 2)
+        connection = await engine.acquire(timeout_seconds=1.0, urgent=True)
+        assert not isinstance(connection, NothingSent)
+        assert isinstance(await connection.exchange(CANCEL, timeout_seconds=5.0), Response)
+        engine.release(connection)
+        assert sum(request.startswith(b"POST") for request in peer.requests) == 2, "no order took the place kept"
+        release.set()
+        assert all(isinstance(found, Response) for found in await asyncio.gather(*orders))
+        await engine.close()
+
+
+async def test_of_those_who_wait_the_urgent_goes_first() -> None:
+    release = asyncio.Event()
+
+    async def slow(at: int, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if at == 1:
+            await release.wait()
+        await say(writer, answer())
+
+    async with serving(slow) as peer:
+        engine = Engine(peer.origin, limits=EngineLimits(connections_max=1, urgent_connections=0))
+        holding = asyncio.create_task(exchange(engine))
+        await until(lambda: len(peer.requests) == 1)
+        order = asyncio.create_task(engine.acquire(timeout_seconds=5.0))
+        cancel = asyncio.create_task(engine.acquire(timeout_seconds=5.0, urgent=True))
+        await asyncio.sleep(0)
+        release.set()
+        await holding
+        first = await cancel
+        assert not order.done()
+        assert not isinstance(first, NothingSent)
+        engine.release(first)
+        second = await order
+        assert second is first
+        engine.release(first)
         await engine.close()
 
 
