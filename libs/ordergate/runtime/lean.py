@@ -35,12 +35,18 @@ class LeanClient(Client):
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
 
+    @property
+    def is_stuck(self) -> bool:
+        """Reconnecting, but the task that should do it has ended: an exception that nats-py does not expect ends it without a word."""
+        task = self._reconnection_task
+        return self.is_reconnecting and task is not None and task.done()
+
     async def listen(self, subject: str, sink: Sink) -> int:
         """Subscribe `sink` and return the subscription's number; it survives reconnects. Returns once the server knows of it."""
         subscription = await self.subscribe(subject)
         number: int = subscription._id  # noqa: SLF001 - nats-py has no public name for it
         self._sinks[number] = sink
-        await self.flush()
+        await self._settle()
         return number
 
     async def silence(self, number: int) -> None:
@@ -49,7 +55,7 @@ class LeanClient(Client):
         if subscription is not None and not self.is_closed:
             await subscription.unsubscribe()
             if self.is_connected:
-                await self.flush()  # what the server sent before it read this still reaches the sink
+                await self._settle()  # what the server sent before it read this still reaches the sink
         self._sinks.pop(number, None)
 
     def post(self, subject: str, payload: bytes, *, reply: str = "", headers: bytes = b"") -> bool:
@@ -107,6 +113,11 @@ class LeanClient(Client):
         self._connected.set()
         for action in self._back:
             action()
+
+    async def _settle(self) -> None:
+        """Return once the server has read everything. nats-py's flush alone is not enough: its ping overtakes what its flusher still holds."""
+        await self._flush_pending(force_flush=True)
+        await self.flush()
 
     @override
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:

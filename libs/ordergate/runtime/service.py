@@ -246,8 +246,13 @@ class Service:
         """Notice what FastStream and nats-py do not: a consumer that is gone, a lane that no longer fetches."""
         while True:
             await asyncio.sleep(PROBE_SECONDS)
+            if frame.bus.client.is_stuck:
+                self.fail("the connection to the bus is lost and nobody mends it")
             for lane in frame.lanes:
                 await self._probe_lane(frame, lane)
+            for reading in frame.feed.readings:
+                if frame.bus.client.is_connected and reading.silent_seconds > SILENCE_MAX_SECONDS:
+                    self.fail(f"the feed {reading.name} has not fetched for {reading.silent_seconds:.1f} s")
 
     async def _probe_lane(self, frame: Frame, lane: Lane) -> None:
         try:
