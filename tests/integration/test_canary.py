@@ -21,13 +21,13 @@ from ordergate.access.keys import read_key
 from ordergate.access.opening import Opening
 from ordergate.access.redaction import MASK
 from ordergate.access.session import Patience, RequestRecord
+from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.logs import configure_logs
 from ordergate.trading.errors import OrdergateError
 from ordergate.trading.ids import AccountName, ClientOrderId, IntentId, KeyId, StrategyName, Symbol, VenueName
 from ordergate.trading.order import OrderKey, OrderRequest, OrderType, Side, Terms
 from ordergate.venues.zetarium.client import ZetariumReading, open_reading, open_trading
 from tests.unit.access.stage import answer, say, serving
-from tests.venue_cards.desk import SystemClock
 
 BTC = Symbol("BTCUSDT")
 PUBLIC = "zd_" + "ca7a51e5" * 5

@@ -1,9 +1,7 @@
 """One trader at a venue: the clients that a service would have, opened with keys of their own."""
 
-import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,6 +15,7 @@ from ordergate.access.opening import Opening
 from ordergate.access.response import Response
 from ordergate.access.session import Patience, RequestRecord
 from ordergate.ports.venue import Executed, Outcome
+from ordergate.runtime.clock import SystemClock
 from ordergate.simulator.app import running_simulator
 from ordergate.trading.ids import AccountName, ClientOrderId, IntentId, KeyId, StrategyName, Symbol, VenueName
 from ordergate.trading.order import OrderKey, OrderRequest, OrderType, Side, Terms, VenueView
@@ -37,17 +36,6 @@ KEYS = {
         ("main_trade", "main_read", "other_trade", "other_read", "expired", "elsewhere", "revoked"), 0xABC1
     )
 }
-
-
-class SystemClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ordergate.access.budget import Budget, Usage, Weights
+from ordergate.access.budget import Budget, Scope, Usage, Weights
 from ordergate.ports.clock import Clock
 from ordergate.ports.venue import Priority
 
@@ -71,6 +71,10 @@ class Limiter:
     def now_ms(self) -> int:
         """The venue's time as well as it is known; for counting only, never for signing."""
         return self._now_ms()
+
+    def used(self, scope: Scope) -> tuple[int, int]:
+        """(used by everybody as far as we know, limit) of the present window, for metrics and warnings."""
+        return self._budget.used(scope, self._now_ms())
 
     def freeze(self, *, for_ms: int) -> None:
         """The venue said when to come back: nobody calls before."""

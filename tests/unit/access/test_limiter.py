@@ -4,20 +4,10 @@ import time
 from ordergate.access.budget import Budget, Limit, Scope, Weights
 from ordergate.access.limiter import Denied, Granted, Limiter
 from ordergate.ports.venue import Priority
+from ordergate.runtime.clock import SystemClock
 
 REQUEST: Weights = {Scope.REQUESTS: 1}
 ORDER: Weights = {Scope.ORDERS: 1, Scope.REQUESTS: 1}
-
-
-class LoopClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 def limiter(*, requests: int, window_ms: int = 80, orders: int = 1_000, queue_max: int = 100) -> Limiter:
@@ -28,7 +18,7 @@ def limiter(*, requests: int, window_ms: int = 80, orders: int = 1_000, queue_ma
     began = time.monotonic()
     return Limiter(
         Budget(limits, shares={}),
-        clock=LoopClock(),
+        clock=SystemClock(),
         now_ms=lambda: int((time.monotonic() - began) * 1_000),
         queue_max=queue_max,
     )
