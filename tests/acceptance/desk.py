@@ -4,12 +4,15 @@ Nothing here uses ordergate's client or codecs, but for the story that the oracl
 """
 
 import asyncio
+import hashlib
+import hmac
 import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -94,6 +97,12 @@ class Desk:
         await self.publish(self.subject(body), body)
         self.placed.add(body["clientOrderId"])
         return str(body["clientOrderId"])
+
+    async def publish_place(self, **terms: Any) -> Document:
+        """As `place`, for an intent that is not expected to become an order; its body."""
+        body = self.place_body(**terms)
+        await self.publish(self.subject(body), body)
+        return body
 
     async def ask(self, kind: str, **fields: Any) -> str:
         """Publish an intent of another kind; its intentId."""
@@ -239,6 +248,24 @@ class Desk:
         async with self.http.get(f"{self.simulator_url}/v2/tickers") as answer:
             rows = (await answer.json(content_type=None))["tickers"]
         return float(next(row["markPrice"] for row in rows if row["symbol"] == symbol))
+
+    async def place_at_venue(self, home: Path, **terms: Any) -> Document:
+        """What somebody else with a key of this account does, past ordergate; the venue's order."""
+        key = json.loads((home / "keys" / f"{self.account}-order_submission.json").read_text())
+        order_id = f"stranger-{uuid.uuid4().hex[:12]}"
+        body = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "clientOrderId": order_id, **terms}
+        if "price" in terms:
+            body["type"] = "LIMIT"
+        query = f"timestamp={now_ms()}"
+        signature = hmac.new(key["secret"].encode(), query.encode(), hashlib.sha256).hexdigest()
+        async with self.http.post(
+            f"{self.simulator_url}/v2/orders?{query}&signature={signature}",
+            json=body,
+            headers={"X-API-KEY": key["key"]},
+        ) as answer:
+            assert answer.status == 200, await answer.text()
+            shown: Document = (await answer.json(content_type=None))["order"]
+            return shown
 
     async def venue_orders(self, client_order_id: str) -> list[Document]:
         """What the venue's books hold under a clientOrderId."""
