@@ -42,10 +42,13 @@ class Venue:
     market: Callable[[Opening], OpenMarket]
     limits: Sequence[Limit]
 
-    def seconds_between_requests(self, limits: Mapping[str, int], share: float) -> float:
-        """How far apart reconciling reads must be so that a share of the plan lasts its window. limits: those that differ."""
+    def seconds_between_requests(self, requests_limit: int | None, share: float) -> float:
+        """How far apart reconciling reads must be so that a share of the plan lasts its window.
+
+        requests_limit: where it differs from the published one.
+        """
         published = next(each for each in self.limits if each.scope is Scope.REQUESTS)
-        plan = limits.get(Scope.REQUESTS, published.limit) * PLAN * share * CEILINGS[Priority.RECONCILE]
+        plan = (requests_limit or published.limit) * PLAN * share * CEILINGS[Priority.RECONCILE]
         return published.window_ms / 1000 / plan
 
 

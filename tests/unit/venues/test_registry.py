@@ -29,9 +29,9 @@ def test_each_venue_declares_itself(venue: str) -> None:
 
 def test_reads_that_are_spread_out_stay_inside_their_share_of_the_plan() -> None:
     found = find_venue(VenueName("zetarium"))
-    a_minute = 60 / found.seconds_between_requests({}, 0.25)
+    a_minute = 60 / found.seconds_between_requests(None, 0.25)
     assert a_minute <= 1_000 * 0.8 * 0.25
-    assert found.seconds_between_requests({"requests": 10_000}, 0.25) < found.seconds_between_requests({}, 0.25)
+    assert found.seconds_between_requests(10_000, 0.25) < found.seconds_between_requests(None, 0.25)
 
 
 def test_plain_http_to_another_machine_is_refused_at_the_door() -> None:
