@@ -242,7 +242,7 @@ async def test_an_intent_survives_a_restart_of_the_bus(
     assert len(await services.intents()) == 1
 
 
-async def test_a_bus_that_stays_away_is_a_typed_error(dial: Dial, server: EmbeddedServer) -> None:
+async def test_a_bus_that_stays_away_is_a_typed_error(dial: Dial, server: EmbeddedServer, bus: Bus) -> None:
     async with dial(limit_seconds=0.2) as gateway:
         server.kill()
         with pytest.raises(BusUnavailable):
@@ -253,6 +253,20 @@ async def test_a_bus_that_stays_away_is_a_typed_error(dial: Dial, server: Embedd
     with pytest.raises(BusUnavailable):
         async with dial(limit_seconds=0.2):
             pass
+    server.start()
+    await eventually(lambda: bus.client.is_connected)
+
+
+async def test_a_gateway_closed_during_an_outage_stops_dialling(dial: Dial, server: EmbeddedServer, bus: Bus) -> None:
+    for _ in range(5):
+        async with dial() as gateway:
+            client = gateway._connection.client
+            server.kill()
+            await eventually(lambda client=client: client.stats["errors_received"] > 0 or client.is_reconnecting)  # type: ignore[misc]
+        dialling = client._reconnection_task
+        await eventually(lambda task=dialling: task is None or task.done(), seconds=2)  # type: ignore[misc]
+        server.start()
+        await eventually(lambda: bus.client.is_connected)
 
 
 async def test_a_bus_without_streams_says_what_to_do(server: EmbeddedServer) -> None:
@@ -498,11 +512,14 @@ async def test_a_missed_fill_is_named(gateway: Gateway, services: Services) -> N
 
 async def test_fills_after_the_statement_do_not_count(gateway: Gateway, services: Services) -> None:
     await services.store(1, 2)
-    await services.state(2)
     async with gateway.fills(since_sequence=0) as fills:
-        await services.store(3)
-        verdict = await fills.verify()
-        assert (verdict.agrees, verdict.count) == (True, 2)
+        verifying = asyncio.create_task(fills.verify())
+        await eventually(lambda: fills._recorded is not None)
+        assert await services.publisher.store_fill(fill(3))
+        await eventually(lambda: fills.replay.received_sequence == 3)
+        await services.state(2)
+        verdict = await verifying
+    assert (verdict.agrees, verdict.count) == (True, 2)
 
 
 async def test_a_statement_is_asked_for_and_a_stale_one_does_not_do(gateway: Gateway, services: Services) -> None:
