@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ordergate.ports.bus import Delivery, Publisher
 from ordergate.ports.clock import Clock
 from ordergate.ports.control import KillSwitch
-from ordergate.ports.ledger import Entry, Ledger, Lost, append_evidence
+from ordergate.ports.ledger import Entry, Ledger, Won, append_evidence
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import (
     ClockRefused,
@@ -36,7 +36,7 @@ from ordergate.trading.events import (
 )
 from ordergate.trading.ids import ClientOrderId, ErrorId, KeyId, derive_error_id
 from ordergate.trading.lifecycle import apply, mismatch
-from ordergate.trading.order import Attempt, Order, State
+from ordergate.trading.order import IN_FLIGHT, Attempt, Order, State
 from ordergate.wire.codec import decode_order
 
 UNCONFIRMED = "kill_switch_unconfirmed"
@@ -44,6 +44,12 @@ UNCONFIRMED = "kill_switch_unconfirmed"
 
 CLOCK_REFUSALS_MAX = 1
 """A request whose timestamp the venue refused is signed again once; twice says that the clock cannot be trusted."""
+
+CANCEL_REQUESTED = "cancel_requested"
+"""Its strategy asked for its end while a proven non-execution waited for the next attempt."""
+
+APPENDS_MAX = 5
+"""How often others may write to an order of ours between two looks at it before it is left to status_polling."""
 
 RETRY_PAUSE_SECONDS = 0.1
 """Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
@@ -177,23 +183,39 @@ class OrderDesk:
             number=(order.attempt.number if order.attempt else 0) + 1, timestamp_ms=timestamp_ms, key_id=key_id
         )
         event = SubmissionBegan(attempt=attempt, at_ms=self._clock.now_ms(), proof=attempting.proof)
-        try:
-            moved = apply(order, event)
-        except TransitionRefused:
-            attempting.lost = True  # ended meanwhile, by end_unsent_in_hand
+        if not await self._advance(attempting, event):
             return False
-        answer = await self._ledger.append(moved, event, after=attempting.entry.sequence)
-        if isinstance(answer, Lost):
-            attempting.lost = True
-            if answer.entry is not None:
-                attempting.entry = answer.entry
-            return False
-        attempting.entry = answer.entry
         attempting.began = True
         attempting.proof = None
         # Only now: a switch thrown before this line is seen here, one thrown after it finds `submitting` in the ledger.
-        attempting.stopped = self._stopped(moved)
+        attempting.stopped = self._stopped(attempting.order)
         return attempting.stopped is None
+
+    async def _advance(self, attempting: _Attempting, event: SubmissionBegan | EndedUnsent) -> bool:
+        """Append to the entry in hand; False if somebody else moved the order, which then is no longer ours.
+
+        While an attempt that is proven not to execute waits for its successor, polling may have called it unknown and a strategy may
+        have asked for its end. Neither says that it executed, so the proof holds for what they wrote as well.
+        """
+        for _ in range(APPENDS_MAX):
+            held = attempting.order
+            try:
+                moved = apply(held, event)
+            except TransitionRefused:
+                break  # ended meanwhile
+            answer = await self._ledger.append(moved, event, after=attempting.entry.sequence)
+            if answer.entry is not None:
+                attempting.entry = answer.entry
+            if isinstance(answer, Won):
+                return True
+            now = attempting.order
+            if attempting.proof is None or now.state not in IN_FLIGHT or now.attempt != held.attempt:
+                break
+            if isinstance(event, SubmissionBegan) and now.cancel_requested_at_ms is not None:
+                attempting.stopped = CANCEL_REQUESTED
+                return False
+        attempting.lost = True
+        return False
 
     def _stopped(self, order: Order) -> str | None:
         """Why this order must not be sent at this moment, None if it may."""
@@ -265,10 +287,7 @@ class OrderDesk:
         # A budget that does not come in time is the order's time to live running out.
         state = State.EXPIRED if reason in {"expired", "budget_deadline"} else State.CANCELED
         event = self._unsent(attempting.order, state, reason, attempting.proof or NonExecution.NEVER_SENT)
-        answer = await self._ledger.append(apply(attempting.order, event), event, after=attempting.entry.sequence)
-        attempting.lost = isinstance(answer, Lost)
-        if answer.entry is not None:
-            attempting.entry = answer.entry
+        await self._advance(attempting, event)
 
     def _unsent(self, order: Order, state: State, reason: str, proof: NonExecution) -> EndedUnsent:
         error_id = _own_error_id(order, reason)

@@ -154,8 +154,10 @@ def mismatch(order: Order, view: VenueView) -> str | None:
     return next((name for name, agrees in same.items() if not agrees), None)
 
 
-CLOCK_SLACK_MS = 1_000
-"""Our estimate of the venue's clock may run ahead of it by this much: a venue time this far before the write-ahead is still ours."""
+CLOCK_SLACK_MS = 5_000
+"""The venue's clock may have gone back since we read it, and a request is taken that is signed this much ahead of it (the widest rule of a
+venue of ours, Zetarium's): an order made by that request bears a venue time this far before the write-ahead, and is still ours.
+"""
 
 
 def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
