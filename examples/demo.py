@@ -6,13 +6,14 @@ answers, then compares intents, ledger, the venue's books, fills and positions. 
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -79,8 +80,8 @@ class Progress:
 async def main() -> int:
     """0: no difference. 1: a difference, which is named, or a part that could not be started."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="ordergate-demo-") as folder:
-        supervisor = _supervisor(Path(folder))
+    with _home() as folder:
+        supervisor = _supervisor(folder)
         try:
             await supervisor.start()
             await supervisor.ready(limit_seconds=READY_SECONDS)
@@ -97,6 +98,17 @@ async def main() -> int:
         console.print(f"[{difference.promise}] {difference.account} {difference.client_order_id}: {difference.what}")
     print(json.dumps(_summary(progress, evidence, cancels, supervisor, time.monotonic() - began)))
     return 1 if evidence.differences else 0
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """ORDERGATE_HOME, which is kept to be looked at, or a folder that goes with the demo."""
+    kept = os.environ.get("ORDERGATE_HOME")
+    if kept:
+        yield Path(kept).resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="ordergate-demo-") as folder:
+        yield Path(folder)
 
 
 def _supervisor(home: Path) -> Supervisor:

@@ -35,7 +35,7 @@ async def _compose_account(frame: Frame, account: AccountSettings) -> None:
         checkpoint=checkpoint,
         clock=frame.clock,
         trace=frame.trace,
-        pace=Pace(read_seconds=find_venue(venue).seconds_between_requests({**account.limits}, share)),
+        pace=Pace(read_seconds=find_venue(venue).seconds_between_requests(account.limits.get("requests"), share)),
     )
 
     async def state_now(_request: bytes) -> bytes:

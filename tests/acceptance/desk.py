@@ -119,6 +119,10 @@ class Desk:
         await self.publish(self.subject(body), body)
         return str(body["intentId"])
 
+    async def ask_now(self, kind: str, **fields: Any) -> str:
+        """As `ask`, for kinds that must have a time to live."""
+        return await self.ask(kind, createdAtMs=now_ms(), validForMs=30_000, **fields)
+
     async def cancel(self, client_order_id: str) -> str:
         """Publish a cancel of one order; its intentId."""
         return await self.ask("cancel", symbol="BTCUSDT", clientOrderId=client_order_id)

@@ -138,7 +138,7 @@ async def test_after_a_429_nothing_is_asked_until_retry_after_and_the_order_live
     attempts = [
         document["attempt"]["number"]
         for document in await desk.history(body["clientOrderId"])
-        if "attempt" in document and document["attempt"]
+        if document.get("attempt")
     ]
     assert max(attempts) == 2
     assert len(await desk.venue_orders(body["clientOrderId"])) == 1

@@ -259,6 +259,8 @@ def _parse(model: type[_I], kind: IntentKind, subject: str, data: bytes) -> _I |
 # Terms: what the schema cannot say.
 
 _AMOUNTS = ("quantity", "quote_quantity", "price", "stop_price")
+_PRICED = frozenset(kind for kind in OrderType if kind.has_price)
+_STOPPED = frozenset(kind for kind in OrderType if kind.has_stop_price)
 
 
 def _terms_fault(intent: _Placed) -> str | None:
@@ -268,10 +270,10 @@ def _terms_fault(intent: _Placed) -> str | None:
         return "exactly one of quantity and quoteQuantity must be given"
     if by_quote and kind is not OrderType.MARKET:
         return f"quoteQuantity is for MARKET orders, not {kind}"
-    if kind.has_price != (intent.price is not None):
-        return f"{kind} needs a price" if kind.has_price else f"{kind} takes no price"
-    if kind.has_stop_price != (intent.stop_price is not None):
-        return f"{kind} needs a stopPrice" if kind.has_stop_price else f"{kind} takes no stopPrice"
+    if (kind in _PRICED) != (intent.price is not None):
+        return f"{kind} needs a price" if kind in _PRICED else f"{kind} takes no price"
+    if (kind in _STOPPED) != (intent.stop_price is not None):
+        return f"{kind} needs a stopPrice" if kind in _STOPPED else f"{kind} takes no stopPrice"
     if (intent.time_in_force is TimeInForce.GTD) != (intent.good_till_ms is not None):
         return "goodTillMs belongs to GTD, and GTD needs it"
     if intent.post_only and (kind is not OrderType.LIMIT or intent.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}):

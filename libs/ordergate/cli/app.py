@@ -1,0 +1,282 @@
+"""The command line: commands, options, and how a call ends.
+
+The options that all commands share may stand before or after the command's name.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from ordergate.cli import say
+from ordergate.cli.caller import Caller
+from ordergate.cli.exits import Exit, WrongUsage, code_of, line_of
+from ordergate.trading.errors import OrdergateError
+from ordergate.trading.ids import AccountName, StrategyName, VenueName
+from ordergate.trading.order import OrderType, PositionSide, Rounding, Side, State, TimeInForce
+from ordergate.wire.subjects import token
+
+SHARED_FLAGS = frozenset({"--json"})
+SHARED_OPTIONS = frozenset({"--url", "--venue", "--account", "--strategy", "--timeout"})
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+_HELP = """Place, cancel, watch and explain orders, and stop everything.
+
+Exit codes: 0 done; 1 what was asked for did not happen; 2 wrong usage; 3 bus or service unavailable; 4 outcome unknown."""
+_SHARED_HELP = "Every command also takes --url, --venue, --account, --strategy, --timeout and --json."
+
+app = typer.Typer(name="ordergate", help=_HELP, add_completion=False, rich_markup_mode=None, epilog=_SHARED_HELP)
+
+
+def main() -> int:
+    """The entry of the `ordergate` command; the exit code."""
+    return run(sys.argv[1:])
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One call and its exit code; whatever goes wrong is one line on stderr."""
+    try:
+        result = app(list(hoisted(arguments)) or ["--help"], standalone_mode=False, prog_name="ordergate")
+    except TyperException as error:  # the command line could not be read
+        say.error_line(f"{_one_line(error.format_message())}; see ordergate --help")
+        return Exit.USAGE
+    except OrdergateError as error:
+        say.error_line(line_of(error))
+        return code_of(error)
+    except BrokenPipeError:
+        # Whoever read our output has had enough; Python would complain when it flushes at exit.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:
+        if os.environ.get("ORDERGATE_DEBUG"):
+            raise
+        say.error_line(f"a fault of this command: {_one_line(repr(error))}; ORDERGATE_DEBUG=1 shows where")
+        return Exit.UNKNOWN
+    if result == _INTERRUPTED:
+        say.error_line("stopped; what was asked for goes on without you")
+        return Exit.UNKNOWN
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def hoisted(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The shared options first, wherever they stood; nothing after `--` is looked at."""
+    shared: list[str] = []
+    others: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            others += [argument, *left]
+        elif argument in SHARED_FLAGS or argument.partition("=")[0] in SHARED_OPTIONS and "=" in argument:
+            shared.append(argument)
+        elif argument in SHARED_OPTIONS:
+            shared += [argument, *_next(left)]
+        else:
+            others.append(argument)
+    return (*shared, *others)
+
+
+def _next(arguments: Any) -> list[str]:
+    return [value] if (value := next(arguments, None)) is not None else []
+
+
+@app.callback()
+def shared(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(envvar="ORDERGATE_NATS_URL", help="the bus")] = "nats://127.0.0.1:4222",
+    venue: Annotated[str, typer.Option(envvar="ORDERGATE_VENUE")] = "zetarium",
+    account: Annotated[str, typer.Option(envvar="ORDERGATE_ACCOUNT")] = "main",
+    strategy: Annotated[str, typer.Option(envvar="ORDERGATE_STRATEGY", help="whose orders")] = "manual",
+    timeout: Annotated[float | None, typer.Option(help="seconds to wait; each command has its own default")] = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document; one object a line where it goes on")] = False,
+) -> None:
+    names = {"venue": venue, "account": account, "strategy": strategy}
+    for name in names.values():
+        token(name)
+    if timeout is not None and timeout <= 0:
+        raise WrongUsage("--timeout must be above zero seconds")
+    given = {name for name in names if str(context.get_parameter_source(name)).rpartition(".")[2] != "DEFAULT"}
+    context.obj = Caller(
+        url=url,
+        venue=VenueName(venue),
+        account=AccountName(account),
+        strategy=StrategyName(strategy),
+        as_json=json,
+        timeout_seconds=timeout,
+        given=frozenset(given),
+    )
+
+
+@app.command()
+def place(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="as the venue spells it: BTCUSDT")],
+    side: Annotated[Side, typer.Argument(case_sensitive=False)],
+    quantity: Annotated[str | None, typer.Argument(help="in base units; none with --quote-quantity")] = None,
+    price: Annotated[str | None, typer.Option(help="makes it a LIMIT order")] = None,
+    kind: Annotated[OrderType | None, typer.Option("--type", case_sensitive=False)] = None,
+    stop_price: Annotated[str | None, typer.Option()] = None,
+    quote_quantity: Annotated[str | None, typer.Option(help="for MARKET orders where the venue has it")] = None,
+    time_in_force: Annotated[TimeInForce, typer.Option("--time-in-force", "--tif", case_sensitive=False)] = TimeInForce.GTC,
+    good_till: Annotated[str | None, typer.Option(help="for GTD: ISO time or milliseconds")] = None,
+    position_side: Annotated[PositionSide, typer.Option(case_sensitive=False)] = PositionSide.BOTH,
+    reduce_only: Annotated[bool, typer.Option("--reduce-only")] = False,
+    post_only: Annotated[bool, typer.Option("--post-only")] = False,
+    rounding: Annotated[Rounding, typer.Option(help="adjust: truncate to a legal value")] = Rounding.STRICT,
+    validate: Annotated[bool, typer.Option("--validate", help="ask risk only, place nothing")] = False,
+    client_order_id: Annotated[str | None, typer.Option()] = None,
+    intent_id: Annotated[str | None, typer.Option(help="say the same again to repeat safely")] = None,
+    valid_for: Annotated[str, typer.Option(help="how long it may still be sent")] = "5s",
+    until: Annotated[list[State] | None, typer.Option(help="wait for this state; may stand more than once")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="end once the bus has the intent")] = False,
+) -> int:
+    """Place an order and wait until it is at the venue or has ended (10 s)."""
+    from ordergate.cli import placing  # noqa: PLC0415 - see the law of this room
+
+    order = placing.Wanted(
+        symbol=symbol,
+        side=side,
+        type=kind or (OrderType.MARKET if price is None else OrderType.LIMIT),
+        quantity=say.read_amount(quantity, "quantity"),
+        price=say.read_amount(price, "--price"),
+        stop_price=say.read_amount(stop_price, "--stop-price"),
+        quote_quantity=say.read_amount(quote_quantity, "--quote-quantity"),
+        time_in_force=time_in_force,
+        good_till=good_till,
+        position_side=position_side,
+        reduce_only=reduce_only,
+        post_only=post_only,
+        rounding=rounding,
+        validate=validate,
+        client_order_id=client_order_id,
+        intent_id=intent_id,
+        valid_for_ms=say.read_duration(valid_for),
+    )
+    return _end(placing.place(context.obj, order, until=frozenset(until or ()), wait=not no_wait))
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    client_order_id: Annotated[str | None, typer.Argument(help="the order; none with --all")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="every open order of the scope")] = False,
+    scope: Annotated[str, typer.Option(help="of --all: strategy or account")] = "strategy",
+    symbol: Annotated[str | None, typer.Option(help="of --all: only this symbol")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="end once the bus has the intent")] = False,
+) -> int:
+    """Cancel one order, or with --all every open one, and wait for the answer (10 s)."""
+    from ordergate.cli import placing  # noqa: PLC0415 - see the law of this room
+
+    if (client_order_id is None) != everything:
+        raise WrongUsage("say which order to cancel, or --all: one of the two")
+    if everything:
+        return _end(placing.cancel_all(context.obj, scope=scope, symbol=symbol, wait=not no_wait))
+    return _end(placing.cancel(context.obj, str(client_order_id), wait=not no_wait))
+
+
+@app.command()
+def orders(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="ended ones too, as far back as the ledger goes")] = False,
+    state: Annotated[list[State] | None, typer.Option(help="only these; may stand more than once")] = None,
+    symbol: Annotated[str | None, typer.Option()] = None,
+    newest: Annotated[int | None, typer.Option(min=1, help="only so many, the newest")] = None,
+) -> int:
+    """List the account's live orders; with --strategy only that one's."""
+    from ordergate.cli import listing  # noqa: PLC0415 - see the law of this room
+
+    choice = listing.Choice(
+        everything=everything, states=frozenset(state or ()), symbol=symbol, strategy=context.obj.chosen_strategy
+    )
+    return _end(listing.orders(context.obj, choice, newest=newest))
+
+
+@app.command()
+def fills(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option(help="10m (ago), an ISO time or milliseconds")] = None,
+    from_sequence: Annotated[int | None, typer.Option(min=0, help="a sequence of the stream FILLS, itself included")] = None,
+    symbol: Annotated[str | None, typer.Option()] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on with what comes, until Ctrl-C")] = False,
+) -> int:
+    """List the account's fills (all that are stored, if nothing says from when); with --strategy only that one's."""
+    from ordergate.cli import listing  # noqa: PLC0415 - see the law of this room
+
+    if since is not None and from_sequence is not None:
+        raise WrongUsage("--since or --from-sequence, not both")
+    return _end(listing.fills(context.obj, since=since, from_sequence=from_sequence, symbol=symbol, follow=follow))
+
+
+@app.command()
+def positions(
+    context: typer.Context,
+    by_strategy: Annotated[bool, typer.Option("--by-strategy", help="the parts of each strategy too")] = False,
+) -> int:
+    """Show the account's positions, their profit and their fees."""
+    from ordergate.cli import listing  # noqa: PLC0415 - see the law of this room
+
+    return _end(listing.positions(context.obj, by_strategy=by_strategy))
+
+
+@app.command()
+def watch(context: typer.Context) -> int:
+    """Show orders, fills, positions and unknowns as they change, until Ctrl-C."""
+    from ordergate.cli import watching  # noqa: PLC0415 - see the law of this room
+
+    return _end(watching.watch(context.obj))
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ID", help="clientOrderId, venueOrderId, errorId or intentId")],
+) -> int:
+    """Tell the whole life of an order, with its evidence."""
+    from ordergate.cli import explaining  # noqa: PLC0415 - see the law of this room
+
+    return _end(explaining.explain(context.obj, name))
+
+
+@app.command()
+def kill(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="end once it is thrown, before it is flat")] = False,
+) -> int:
+    """Stop everything, or with --account that account: nothing new leaves, what is open is canceled (30 s).
+
+    Exit codes: 0 flat (with --no-wait: thrown), 1 thrown but not flat in time, 3 no sender is alive, 4 a sender did not confirm.
+    """
+    from ordergate.cli import killing  # noqa: PLC0415 - see the law of this room
+
+    return _end(killing.throw(context.obj, reason=reason, wait=not no_wait))
+
+
+@app.command()
+def resume(
+    context: typer.Context, reason: Annotated[str, typer.Option(help="why; it is kept")] = "resumed by hand"
+) -> int:
+    """Take the kill switch back: of everything, or with --account of that account."""
+    from ordergate.cli import killing  # noqa: PLC0415 - see the law of this room
+
+    return _end(killing.resume(context.obj, reason=reason))
+
+
+@app.command()
+def status(context: typer.Context) -> int:
+    """Say how it stands: bus, streams, services, unknown orders, kill switch, budget, drift. 1 if something is wrong."""
+    from ordergate.cli import standing  # noqa: PLC0415 - see the law of this room
+
+    return _end(standing.status(context.obj))
+
+
+def _end(work: Coroutine[Any, Any, Exit]) -> int:
+    return int(asyncio.run(work))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).removesuffix(".")

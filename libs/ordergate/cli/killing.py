@@ -1,0 +1,402 @@
+"""kill and resume: the switch is turned in the bucket CONTROL, every sender that is alive says that it has heard, and "flat" is believed
+only with the evidence that order submission publishes.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from ordergate.cli import say
+from ordergate.cli.caller import Caller, open_bus
+from ordergate.cli.exits import Exit, WrongUsage
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, Refusal
+from ordergate.runtime.lean import header_block, parse_headers
+from ordergate.runtime.ordered import OrderedRead
+from ordergate.runtime.presence import present
+from ordergate.runtime.shelf import bucket_subject
+from ordergate.trading.errors import BusUnavailable, Misconfigured, Unreadable
+from ordergate.trading.ids import AccountName, VenueName
+from ordergate.wire import keys, streams, subjects
+from ordergate.wire.messages import (
+    EXPECTED_LAST_SUBJECT_SEQUENCE,
+    MSG_ID,
+    KillAcknowledgement,
+    KillDocument,
+    RiskMessage,
+)
+
+LIMIT_SECONDS = 30.0
+RESUME_LIMIT_SECONDS = 10.0
+ASK_AGAIN_SECONDS = 0.25
+WRITES_MAX = 20
+CONSUMERS_PAGE = 256
+THROWN, FLAT = "kill_thrown", "kill_flat"
+
+Account = tuple[VenueName, AccountName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What the switch is about; both None: everything."""
+
+    venue: VenueName | None
+    account: AccountName | None
+
+    @classmethod
+    def of(cls, caller: Caller) -> "Scope":
+        """Only what the caller names narrows it: a kill that is too wide costs a resume, one that is too narrow costs money."""
+        if "account" in caller.given:
+            return cls(venue=caller.venue, account=caller.account)
+        if "venue" in caller.given:
+            raise WrongUsage("--venue needs --account; without both, everything is meant")
+        return cls(venue=None, account=None)
+
+    @property
+    def key(self) -> str:
+        return keys.kill(self.venue, self.account)
+
+    def covers(self, account: Account) -> bool:
+        return self.account is None or account == (self.venue, self.account)
+
+    def __str__(self) -> str:
+        return "everything" if self.account is None else f"{self.venue}/{self.account}"
+
+
+@dataclass(slots=True)
+class Acknowledged:
+    """Which senders were asked, and what those said who have answered."""
+
+    senders: frozenset[str] = frozenset()
+    heard: dict[str, KillAcknowledgement] = field(default_factory=dict)
+    milliseconds: float = 0.0
+
+    @property
+    def missing(self) -> frozenset[str]:
+        return self.senders - self.heard.keys()
+
+    @property
+    def in_flight(self) -> int:
+        return sum(heard.in_flight for heard in self.heard.values())
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.heard) and not self.missing
+
+
+async def throw(caller: Caller, *, reason: str, wait: bool) -> Exit:
+    """Nothing new leaves in the scope once every sender has acknowledged; then follow until the venue shows nothing open."""
+    scope, limit = Scope.of(caller), caller.limit(LIMIT_SECONDS)
+    deadline = time.monotonic() + limit
+    async with open_bus(caller, limit_seconds=limit) as bus:
+        audit_before, accounts = await asyncio.gather(_last_sequence(bus, streams.AUDIT), _accounts(bus, scope))
+        began = time.monotonic()
+        document = await turn(bus, scope, thrown=True, reason=reason)
+        heard = await _acknowledged(bus, document, began=began, deadline=deadline)
+        report = _report(scope, document, heard, reason)
+        if not caller.as_json:
+            _tell_thrown(scope, heard)
+        flat: dict[Account, RiskMessage] = {}
+        if wait and heard.heard:
+            flat = await _flat(bus, accounts, document.epoch, after=audit_before, deadline=deadline)
+    report["flat"] = [_flat_document(account, flat.get(account), document.at_ms) for account in accounts]
+    if caller.as_json:
+        say.document(report)
+    elif wait and heard.heard:
+        _tell_flat(accounts, flat, document.at_ms, limit)
+    return kill_exit(heard, is_flat=bool(accounts) and len(flat) == len(accounts), wait=wait)
+
+
+def kill_exit(heard: Acknowledged, *, is_flat: bool, wait: bool) -> Exit:
+    """See `ordergate kill --help`."""
+    if not heard.senders and not heard.heard:
+        return Exit.UNAVAILABLE
+    if not heard.is_whole:
+        return Exit.UNKNOWN
+    return Exit.DONE if is_flat or not wait else Exit.NOT_DONE
+
+
+async def resume(caller: Caller, *, reason: str) -> Exit:
+    """Senders take up work again. A switch of another scope that is thrown still holds, and is named."""
+    scope, limit = Scope.of(caller), caller.limit(RESUME_LIMIT_SECONDS)
+    async with open_bus(caller, limit_seconds=limit) as bus:
+        before = await standing_kills(bus)
+        if not any(scope.key == kill.key for kill in before):
+            _say_not_thrown(caller, scope, before)
+            return Exit.DONE if not before else Exit.NOT_DONE
+        began = time.monotonic()
+        document = await turn(bus, scope, thrown=False, reason=reason)
+        heard = await _acknowledged(bus, document, began=began, deadline=began + limit)
+        still = [kill for kill in before if kill.key != scope.key]
+    report = _report(scope, document, heard, reason) | {"stillKilled": [kill.to_json() for kill in still]}
+    if caller.as_json:
+        say.document(report)
+    else:
+        say.line(f"resumed: {scope}; {_heard_text(heard)}")
+        for kill in still:
+            say.line(f"still killed: {kill.describe()}")
+    if not heard.senders and not heard.heard:
+        return Exit.UNAVAILABLE
+    return Exit.DONE if heard.is_whole else Exit.UNKNOWN
+
+
+def _say_not_thrown(caller: Caller, scope: Scope, before: Iterable["StandingKill"]) -> None:
+    if caller.as_json:
+        say.document({"scope": str(scope), "thrown": False, "stillKilled": [kill.to_json() for kill in before]})
+        return
+    say.line(f"not thrown: {scope}; nothing to resume")
+    for kill in before:
+        say.line(f"still killed: {kill.describe()}")
+
+
+# The switch itself.
+
+
+async def turn(bus: Bus, scope: Scope, *, thrown: bool, reason: str) -> KillDocument:
+    """Write the next epoch by compare-and-set, so that of two who turn it at once both count, one after the other.
+
+    Raises BusUnavailable, Misconfigured when the bus refuses.
+    """
+    subject = bucket_subject(streams.CONTROL, scope.key)
+    for _ in range(WRITES_MAX):
+        last = await bus.jetstream.last(f"KV_{streams.CONTROL}", subject)
+        now_ms = time.time_ns() // 1_000_000
+        document = KillDocument(
+            # Not the old one plus one: senders remember epochs of a key that somebody has deleted meanwhile.
+            epoch=max(_epoch(None if last is None else last.data) + 1, now_ms),
+            thrown=thrown,
+            venue=scope.venue,
+            account=scope.account,
+            reason=reason,
+            at_ms=now_ms,
+        )
+        payload = document.to_bytes()
+        guard = header_block({EXPECTED_LAST_SUBJECT_SEQUENCE: str(0 if last is None else last.sequence)})
+        answer = await bus.jetstream.publish(subject, payload, headers=guard)
+        if isinstance(answer, Ack):
+            return document
+        if answer.error_code != WRONG_LAST_SEQUENCE:
+            raise Misconfigured(f"the bus refuses the kill switch: {answer.description}")
+        now = await bus.jetstream.last(f"KV_{streams.CONTROL}", subject)
+        if now is not None and now.data == payload:  # our own, whose answer was lost
+            return document
+    raise BusUnavailable(f"the switch was turned by others {WRITES_MAX} times while we tried")
+
+
+def _epoch(data: bytes | None) -> int:
+    try:
+        return KillDocument.of(data).epoch if data else 0
+    except Unreadable:
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingKill:
+    """A key of CONTROL that holds a throw. document None: it cannot be read, which senders take for a throw of everything."""
+
+    key: str
+    document: KillDocument | None
+
+    def describe(self) -> str:
+        if self.document is None:
+            return f"everything, because {self.key} cannot be read"
+        scope = Scope(
+            venue=None if self.document.venue is None else VenueName(self.document.venue),
+            account=None if self.document.account is None else AccountName(self.document.account),
+        )
+        return f"{scope}, since {say.clock(self.document.at_ms)}: {self.document.reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        if self.document is None:
+            return {"key": self.key, "readable": False}
+        return {"key": self.key, **self.document.model_dump(by_alias=True, exclude_none=True, mode="json")}
+
+
+async def standing_kills(bus: Bus) -> list[StandingKill]:
+    prefix = bucket_subject(streams.CONTROL, "")
+    found: dict[str, StandingKill | None] = {}
+    reading = OrderedRead(bus, stream=f"KV_{streams.CONTROL}", filters=(prefix + keys.ALL_KILLS,), after=None)
+    async with aclosing(reading.messages()) as messages:
+        async for message in messages:
+            if message is None:
+                break
+            key = message.subject.removeprefix(prefix)
+            found[key] = _standing(key, message.data)
+    return [kill for kill in found.values() if kill is not None]
+
+
+def _standing(key: str, data: bytes) -> StandingKill | None:
+    if not data:
+        return None
+    try:
+        document = KillDocument.of(data)
+    except Unreadable:
+        return StandingKill(key=key, document=None)
+    return StandingKill(key=key, document=document) if document.thrown else None
+
+
+# Those who must hear it.
+
+
+async def _acknowledged(bus: Bus, document: KillDocument, *, began: float, deadline: float) -> Acknowledged:
+    """Ask until every sender that is alive has answered. Who vanishes meanwhile sends nothing either, and is waited for no more."""
+    result = Acknowledged()
+    changed = asyncio.Event()
+
+    def take(_subject: bytes, _reply: bytes, data: bytes, _headers: bytes | None) -> None:
+        if not data:
+            return  # nobody listens
+        heard = KillAcknowledgement.of(data)
+        if heard.epoch == document.epoch and heard.service == streams.ORDER_SUBMISSION:
+            result.heard[subjects.token(heard.instance)] = heard
+            result.milliseconds = (time.monotonic() - began) * 1000
+            changed.set()
+
+    inbox = f"{bus.inbox}.{secrets.token_hex(8)}"
+    number = await bus.client.listen(inbox, take)
+    try:
+        payload = document.to_bytes()
+        while True:
+            bus.client.post(subjects.KILL_REQUEST, payload, reply=inbox)
+            result.senders = await present(bus, service=streams.ORDER_SUBMISSION)
+            again = min(time.monotonic() + ASK_AGAIN_SECONDS, deadline)
+            while result.missing and time.monotonic() < again:
+                changed.clear()
+                await _wait(changed, again - time.monotonic())
+            if not result.missing or time.monotonic() >= deadline:
+                return result
+    finally:
+        await bus.client.silence(number)
+
+
+async def _wait(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            await changed.wait()
+    except TimeoutError:
+        return
+
+
+async def _accounts(bus: Bus, scope: Scope) -> list[Account]:
+    """The accounts that have an order submission: its durable consumers name them."""
+    found: set[Account] = set()
+    offset = 0
+    while True:
+        answer = await bus.jetstream.api(f"CONSUMER.LIST.{streams.ORDERS}", {"offset": offset})
+        if isinstance(answer, Refusal):
+            raise Misconfigured(f"no stream {streams.ORDERS} on this bus: {answer.description}")
+        consumers = answer.get("consumers") or []
+        found |= {account for consumer in consumers if (account := _account_of(consumer["config"])) is not None}
+        offset += CONSUMERS_PAGE
+        if offset >= answer["total"]:
+            return sorted(account for account in found if scope.covers(account))
+
+
+def _account_of(config: dict[str, Any]) -> Account | None:
+    durable = config.get("durable_name")
+    filters = config.get("filter_subjects") or [config.get("filter_subject", "")]
+    try:
+        _, venue, account, *_ = str(filters[0]).split(".")
+        named = VenueName(subjects.untoken(venue)), AccountName(subjects.untoken(account))
+    except (ValueError, Unreadable):
+        return None
+    return named if durable == streams.durable_name(streams.ORDER_SUBMISSION, *named) else None
+
+
+async def _last_sequence(bus: Bus, stream: str) -> int:
+    answer = await bus.jetstream.api(f"STREAM.INFO.{stream}")
+    if isinstance(answer, Refusal):
+        raise Misconfigured(f"no stream {stream} on this bus: {answer.description}")
+    return int(answer["state"]["last_seq"])
+
+
+# What follows.
+
+
+async def _flat(
+    bus: Bus, accounts: list[Account], epoch: int, *, after: int, deadline: float
+) -> dict[Account, RiskMessage]:
+    """The accounts that are flat by this very throw, with the statement that says so."""
+    filters = tuple(subjects.risk(venue, account, FLAT) for venue, account in accounts)
+    found: dict[Account, RiskMessage] = {}
+    if not filters:
+        return found
+    reading = OrderedRead(bus, stream=streams.AUDIT, filters=filters, after=after)
+    try:
+        async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(0.0, deadline - time.monotonic())):
+            async with aclosing(reading.messages()) as messages:
+                async for message in messages:
+                    if message is None:
+                        continue
+                    statement = RiskMessage.of(message.data)
+                    account = VenueName(statement.venue), AccountName(statement.account)
+                    if _speaks_of(epoch, statement, parse_headers(message.headers)):
+                        found[account] = statement
+                    if len(found) == len(accounts):
+                        break
+    except TimeoutError:
+        pass
+    return found
+
+
+def _speaks_of(epoch: int, statement: RiskMessage, headers: dict[str, str]) -> bool:
+    """An older throw's "flat" says nothing about this one."""
+    return headers.get(MSG_ID, "").startswith(f"{FLAT}:{statement.venue}:{statement.account}:{epoch}:")
+
+
+def _report(scope: Scope, document: KillDocument, heard: Acknowledged, reason: str) -> dict[str, Any]:
+    return {
+        "scope": str(scope),
+        "epoch": document.epoch,
+        "thrown": document.thrown,
+        "reason": reason,
+        "atMs": document.at_ms,
+        "acknowledged": heard.is_whole,
+        "acknowledgedMs": round(heard.milliseconds, 1) if heard.heard else None,
+        "senders": [
+            {"service": one.service, "instance": one.instance, "inFlight": one.in_flight}
+            for one in heard.heard.values()
+        ],
+        "missing": sorted(heard.missing),
+        "inFlight": heard.in_flight,
+    }
+
+
+def _flat_document(account: Account, statement: RiskMessage | None, thrown_at_ms: int) -> dict[str, Any]:
+    venue, name = account
+    if statement is None:
+        return {"venue": venue, "account": name, "flat": False}
+    return {
+        "venue": venue,
+        "account": name,
+        "flat": True,
+        "afterMs": statement.at_ms - thrown_at_ms,
+        "evidence": statement.message,
+    }
+
+
+def _heard_text(heard: Acknowledged) -> str:
+    if not heard.senders and not heard.heard:
+        return "no sender is alive; the switch is stored and holds for whoever starts"
+    if heard.missing:
+        return f"NOT confirmed by {', '.join(sorted(heard.missing))}"
+    return f"acknowledged by {len(heard.heard)} sender(s) after {heard.milliseconds:.1f} ms"
+
+
+def _tell_thrown(scope: Scope, heard: Acknowledged) -> None:
+    on_the_wire = f"; {heard.in_flight} request(s) in hand at the throw" if heard.in_flight else ""
+    say.line(f"thrown: {scope}; {_heard_text(heard)}{on_the_wire}")
+
+
+def _tell_flat(accounts: list[Account], flat: dict[Account, RiskMessage], at_ms: int, limit: float) -> None:
+    for account in accounts:
+        statement = flat.get(account)
+        name = "/".join(account)
+        if statement is None:
+            say.line(f"NOT flat after {limit:g} s: {name}; it goes on: see `ordergate orders`, or wait with `ordergate kill` again")
+        else:
+            say.line(f"flat: {name} after {say.duration(statement.at_ms - at_ms)}; {statement.message}")
