@@ -13,6 +13,7 @@ from ordergate.runtime.settings import AccountSettings
 from ordergate.venues.registry import open_reading, open_trading
 from ordergate.wire import streams, subjects
 from services.order_submission.cancels import CancelDesk
+from services.order_submission.halting import HaltDesk
 from services.order_submission.handlers import Halt, OrderDesk
 from services.order_submission.killing import KillDesk
 from services.order_submission.live import LiveOrders
@@ -97,6 +98,8 @@ async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKill
         clock=frame.clock,
     )
     frame.task(f"kill:{name}", killing.watch)
+    halting = HaltDesk(venue=venue, account=name, halt=halt, publisher=frame.publisher, clock=frame.clock)
+    frame.task(f"halt:{name}", halting.watch)
     frame.lane(
         streams.submission_consumer(venue, name, replicas=replicas),
         orders.submit,

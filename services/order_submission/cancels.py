@@ -43,6 +43,9 @@ from services.order_submission.live import LiveOrders
 RESOLVE_WAIT_SECONDS = 0.5
 """How often a cancel looks again at an order whose fate at the venue is not known yet."""
 REPEAT_SECONDS = 0.5
+OVERTAKEN_MS = 1_000
+OVERTAKEN_AGAIN_SECONDS = 0.05
+"""A cancel may overtake the decision about its own order, whose intent stands before it in the stream: it looks again for so long."""
 CANCELS_AT_ONCE = 8
 
 
@@ -139,6 +142,9 @@ class CancelDesk:
         if order_id is None and request.order_intent_id is not None:
             order_id = derive_client_order_id(request.account, request.strategy, request.order_intent_id)
         entry = None if order_id is None else await self._ledger.last(self._venue, self._account, order_id)
+        if entry is None and self._clock.now_ms() < delivery.stored_at_ms + OVERTAKEN_MS:
+            await delivery.retry(after_seconds=OVERTAKEN_AGAIN_SECONDS)
+            return
         refusal = self._refusal_of(request, entry)
         if refusal is not None or entry is None:
             reason, message = refusal or ("unknown_order", "the ledger has no such order")
@@ -170,7 +176,7 @@ class CancelDesk:
         if request.expires_at_ms is not None and self._clock.now_ms() >= request.expires_at_ms:
             return "expired", "the cancel's time to live has passed"
         if entry is None:
-            return "unknown_order", "the ledger has no such order; a cancel must come after its place was acknowledged"
+            return "unknown_order", f"the ledger has had no such order for {OVERTAKEN_MS} ms"
         if entry.order.request.strategy != request.strategy:
             return (
                 "not_your_order",
