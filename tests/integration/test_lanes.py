@@ -153,7 +153,7 @@ async def test_one_key_is_never_handled_twice_at_once(bus: Bus, start: StartLane
         assert delivery.subject not in busy
         busy.add(delivery.subject)
         most = max(most, len(busy))
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
         order.setdefault(delivery.subject, []).append(int(delivery.data))
         busy.discard(delivery.subject)
         await delivery.ack()
@@ -289,7 +289,7 @@ async def test_a_graceful_stop_leaves_nothing_unacknowledged(bus: Bus, start: St
 
     async def handle(delivery: Delivery) -> None:
         taken.set()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         done.append(delivery.data)
         await delivery.ack()
 
@@ -302,6 +302,27 @@ async def test_a_graceful_stop_leaves_nothing_unacknowledged(bus: Bus, start: St
     await eventually(lambda: len(done) == 200, seconds=10)
     assert len(set(done)) == 200
     assert await settled(bus)
+
+
+@pytest.mark.parametrize("mode", [BESIDE, ONE_BY_ONE])
+async def test_a_stop_with_nobody_else_there_finishes_what_was_taken(bus: Bus, start: StartLane, mode: Mode) -> None:
+    done: list[bytes] = []
+
+    async def handle(delivery: Delivery) -> None:
+        await asyncio.sleep(0)
+        done.append(delivery.data)
+        await delivery.ack()
+
+    await asyncio.gather(*(say(bus, str(number)) for number in range(500)))
+    lane = await start(handle, mode)
+    await eventually(lambda: bool(done))
+    await lane.stop(limit_seconds=2)
+    left = 500 - len(done)
+    assert left > 0, "it was stopped in the middle"
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SPEC.ack_wait_seconds / 3
+    while await pending(bus) != (0, left):
+        assert loop.time() < deadline
 
 
 async def test_a_stop_hands_back_what_it_never_began(bus: Bus, start: StartLane) -> None:

@@ -93,7 +93,7 @@ class Load:
         while True:
             await self._shelf.put("busy", str(self.shelved).encode())
             self.shelved += 1
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     async def _watch(self) -> None:
         async with aclosing(self._shelf.watch("busy")) as changes:

@@ -71,7 +71,7 @@ def hoisted(arguments: Sequence[str]) -> tuple[str, ...]:
     for argument in left:
         if argument == "--":
             others += [argument, *left]
-        elif argument in SHARED_FLAGS or argument.partition("=")[0] in SHARED_OPTIONS and "=" in argument:
+        elif argument in SHARED_FLAGS or (argument.partition("=")[0] in SHARED_OPTIONS and "=" in argument):
             shared.append(argument)
         elif argument in SHARED_OPTIONS:
             shared += [argument, *_next(left)]
@@ -121,7 +121,9 @@ def place(
     kind: Annotated[OrderType | None, typer.Option("--type", case_sensitive=False)] = None,
     stop_price: Annotated[str | None, typer.Option()] = None,
     quote_quantity: Annotated[str | None, typer.Option(help="for MARKET orders where the venue has it")] = None,
-    time_in_force: Annotated[TimeInForce, typer.Option("--time-in-force", "--tif", case_sensitive=False)] = TimeInForce.GTC,
+    time_in_force: Annotated[
+        TimeInForce, typer.Option("--time-in-force", "--tif", case_sensitive=False)
+    ] = TimeInForce.GTC,
     good_till: Annotated[str | None, typer.Option(help="for GTD: ISO time or milliseconds")] = None,
     position_side: Annotated[PositionSide, typer.Option(case_sensitive=False)] = PositionSide.BOTH,
     reduce_only: Annotated[bool, typer.Option("--reduce-only")] = False,
@@ -199,7 +201,9 @@ def orders(
 def fills(
     context: typer.Context,
     since: Annotated[str | None, typer.Option(help="10m (ago), an ISO time or milliseconds")] = None,
-    from_sequence: Annotated[int | None, typer.Option(min=0, help="a sequence of the stream FILLS, itself included")] = None,
+    from_sequence: Annotated[
+        int | None, typer.Option(min=0, help="a sequence of the stream FILLS, itself included")
+    ] = None,
     symbol: Annotated[str | None, typer.Option()] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on with what comes, until Ctrl-C")] = False,
 ) -> int:

@@ -86,7 +86,9 @@ async def open_bus(caller: Caller, *, limit_seconds: float) -> AsyncGenerator["B
     try:
         async with asyncio.timeout(connect_seconds):
             bus = await connect(
-                caller.url, service=NAME, limits=Limits(try_seconds=min(2.0, limit_seconds), total_seconds=limit_seconds)
+                caller.url,
+                service=NAME,
+                limits=Limits(try_seconds=min(2.0, limit_seconds), total_seconds=limit_seconds),
             )
     except (TimeoutError, OSError) as error:
         raise BusUnavailable(f"no bus at {caller.url} within {connect_seconds:g} s") from error

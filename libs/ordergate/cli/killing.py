@@ -397,6 +397,8 @@ def _tell_flat(accounts: list[Account], flat: dict[Account, RiskMessage], at_ms:
         statement = flat.get(account)
         name = "/".join(account)
         if statement is None:
-            say.line(f"NOT flat after {limit:g} s: {name}; it goes on: see `ordergate orders`, or wait with `ordergate kill` again")
+            say.line(
+                f"NOT flat after {limit:g} s: {name}; it goes on: see `ordergate orders`, or wait with `ordergate kill` again"
+            )
         else:
             say.line(f"flat: {name} after {say.duration(statement.at_ms - at_ms)}; {statement.message}")

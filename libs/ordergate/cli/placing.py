@@ -59,7 +59,7 @@ async def place(caller: Caller, wanted: Wanted, *, until: frozenset[State], wait
         ticket = await _submit(line.gateway, wanted, good_till_ms)
         if not wait:
             return _say_ticket(caller, ticket)
-        said = await _outcome(line.gateway, ticket, wanted, until | AT_VENUE if not until else until, limit)
+        said = await _outcome(line.gateway, ticket, wanted, until or until | AT_VENUE, limit)
         if isinstance(said, AnswerMessage):
             return _say_answer(caller, said, ticket)
         return _say_order(caller, said, until)
@@ -179,7 +179,9 @@ async def cancel(caller: Caller, name: str, *, wait: bool) -> Exit:
     async with open_line(caller, limit_seconds=limit) as line:
         order = await line.gateway.order(name)
         if order is None:
-            say.error_line(f"the ledger has no order {name} of {caller.venue}/{caller.account}; see `ordergate orders --all`")
+            say.error_line(
+                f"the ledger has no order {name} of {caller.venue}/{caller.account}; see `ordergate orders --all`"
+            )
             return Exit.NOT_DONE
         gateway = line.gateway if caller.chosen_strategy else _gateway_of(line, order.request.strategy)
         if order.state.is_terminal:
@@ -207,9 +209,7 @@ def _say_ended(caller: Caller, order: Order) -> Exit:
 
 def _gateway_of(line: Line, strategy: StrategyName) -> Gateway:
     gateway = line.gateway
-    return Gateway(
-        line.connection, venue=gateway.venue, account=gateway.account, strategy=strategy, now_ms=_now_ms
-    )
+    return Gateway(line.connection, venue=gateway.venue, account=gateway.account, strategy=strategy, now_ms=_now_ms)
 
 
 async def cancel_all(caller: Caller, *, scope: str, symbol: str | None, wait: bool) -> Exit:

@@ -48,9 +48,7 @@ async def bucket_value(line: Line, bucket: str, key: str) -> bytes | None:
 
 def order_of(message: Received) -> OrderRecord:
     """Raises Unreadable."""
-    return facts.order_record(
-        facts.parse(message.data), sequence=message.sequence, stored_at_ms=message.stored_at_ms
-    )
+    return facts.order_record(facts.parse(message.data), sequence=message.sequence, stored_at_ms=message.stored_at_ms)
 
 
 async def live_orders(line: Line, caller: Caller) -> tuple[dict[ClientOrderId, Order], int]:

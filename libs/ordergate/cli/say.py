@@ -103,7 +103,9 @@ def read_moment(text: str, now_ms: int) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise WrongUsage(f"{text!r} is no time; say for example 10m (ago), 2026-01-31T12:00:00 or milliseconds") from error
+        raise WrongUsage(
+            f"{text!r} is no time; say for example 10m (ago), 2026-01-31T12:00:00 or milliseconds"
+        ) from error
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 

@@ -10,7 +10,19 @@ from ordergate.trading.order import Order, OrderType, State, Terms
 from ordergate.trading.position import Leg, Position, unrealised
 from ordergate.wire import facts
 
-ORDER_COLUMNS = ("order", "strategy", "symbol", "side", "type", ">quantity", ">price", ">executed", "state", ">age", "why")
+ORDER_COLUMNS = (
+    "order",
+    "strategy",
+    "symbol",
+    "side",
+    "type",
+    ">quantity",
+    ">price",
+    ">executed",
+    "state",
+    ">age",
+    "why",
+)
 FILL_COLUMNS = (">sequence", "time (UTC)", "symbol", "side", ">quantity", ">price", ">fee", "", "order", "strategy")
 POSITION_COLUMNS = (
     "symbol", "side", "of", ">quantity", ">entry", ">mark", ">unrealised", ">realised", "fees", ">fills",
@@ -46,7 +58,9 @@ def order_row(order: Order, now_ms: int) -> tuple[str, ...]:
 def type_text(terms: Terms) -> str:
     stop = "" if terms.stop_price is None else f" at {say.amount(terms.stop_price)}"
     force = "" if terms.type is OrderType.MARKET else f" {terms.time_in_force.value}"
-    flags = "".join(f" {name}" for name, on in (("reduce-only", terms.reduce_only), ("post-only", terms.post_only)) if on)
+    flags = "".join(
+        f" {name}" for name, on in (("reduce-only", terms.reduce_only), ("post-only", terms.post_only)) if on
+    )
     return f"{terms.type.value}{stop}{force}{flags}"
 
 

@@ -23,6 +23,7 @@ from ordergate.trading.ids import derive_error_id
 from ordergate.wire.streams import ConsumerSpec
 
 _TICK_SECONDS = 0.25
+_DRAIN_SECONDS = 0.5
 _RETRY_FIRST_SECONDS = 0.05
 _RETRY_MAX_SECONDS = 2.0
 
@@ -109,9 +110,10 @@ class Lane:
         self._tick()
 
     async def stop(self, *, limit_seconds: float) -> None:
-        """Take nothing more, let what is being handled finish within the limit, hand back the rest."""
-        self._stopping.set()
+        """Take nothing more, finish what was taken if that is quick, else only what has begun, within the limit; hand back the rest."""
         await self._pull.stop()
+        await self._drain(min(limit_seconds, _DRAIN_SECONDS))
+        self._stopping.set()
         if self._workers:
             await asyncio.wait(self._workers, timeout=limit_seconds)
         for worker in list(self._workers):
@@ -131,6 +133,12 @@ class Lane:
         if isinstance(answer, Refusal) and answer.error_code not in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
             raise BusUnavailable(f"{self.name}: {answer.description}")
         return answer
+
+    async def _drain(self, seconds: float) -> None:
+        """What was taken and not begun stays unacknowledged on the server, also when handed back, until somebody else takes it."""
+        deadline = self._loop.time() + seconds
+        while self._workers and self._loop.time() < deadline:
+            await asyncio.wait(self._workers, timeout=deadline - self._loop.time(), return_when=asyncio.FIRST_COMPLETED)
 
     def _room(self) -> int:
         return self._window - len(self._held)

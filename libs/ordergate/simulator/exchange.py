@@ -252,7 +252,7 @@ class Exchange:
             order = market.next_triggered()
             if order is not None:
                 order.status = Status.NEW
-                order.updated_ms = now_ms
+                order.updated_ms = max(order.updated_ms, now_ms)
                 self._start(market, order, now_ms)
                 return True
         return False

@@ -49,7 +49,7 @@ class Matching:
     def end(self, market: Market, order: Order, status: Status, now_ms: int) -> None:
         """The order is over: out of the book, out of the account's open orders."""
         order.status = status
-        order.updated_ms = now_ms
+        order.updated_ms = max(order.updated_ms, now_ms)
         if order.price is not None:
             market.book.own_side(order.sign).remove(order, order.price)
         if order.account is not None:

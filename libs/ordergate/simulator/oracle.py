@@ -4,6 +4,7 @@ Pure. It is given all five as they stand when nothing moves any more, checks the
 difference with its clientOrderId. The demo, the tests and the safety suites all judge by it.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def _every_intent_ended(story: Story) -> Iterator[Difference]:
     for (account, order_id), history in story.histories.items():
         if not history[-1].state.is_terminal:
             yield _differs("I2", account, order_id, f"it still is {history[-1].state}")
-        for before, after in zip(history, history[1:], strict=False):
+        for before, after in itertools.pairwise(history):
             if (
                 before.state.is_terminal
                 and after.executed_quantity <= before.executed_quantity
@@ -156,9 +157,11 @@ def _ended_as_the_venue_says(story: Story) -> Iterator[Difference]:
 
 def _every_trade_stored_once(story: Story) -> Iterator[Difference]:
     stored = Counter((fill.account, fill.symbol, fill.trade_id, fill.venue_order_id) for fill in story.fills)
-    for (account, symbol, trade, order_id), count in stored.items():
+    for (account, symbol, trade_id, order_id), count in stored.items():
         if count > 1:
-            yield _differs("I4", account, None, f"{symbol} trade {trade} of order {order_id} is stored {count} times")
+            yield _differs(
+                "I4", account, None, f"{symbol} trade {trade_id} of order {order_id} is stored {count} times"
+            )
     real = {(trade.account, trade.symbol, trade.trade_id, trade.order_id): trade for trade in story.books.trades}
     names = {(order.account, order.order_id): order.client_order_id for order in story.books.orders}
     for key, trade in real.items():

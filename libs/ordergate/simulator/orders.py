@@ -117,7 +117,7 @@ class Order:
         """Take one execution into the order's own numbers."""
         self.executed += lots
         self.cost += price * lots
-        self.updated_ms = now_ms
+        self.updated_ms = max(self.updated_ms, now_ms)
         self.status = Status.FILLED if self.executed == self.lots else Status.PARTIALLY_FILLED
 
 

@@ -279,7 +279,7 @@ def _report(order: Order, event: VenueReported) -> Order:
         state=view.status,
         venue_order_id=view.venue_order_id,
         executed_quantity=view.executed_quantity,
-        venue_updated_at_ms=view.updated_at_ms,
+        venue_updated_at_ms=max(view.updated_at_ms, order.venue_updated_at_ms or 0),
         unknown_since_ms=None,
         reason=None if view.status not in {S.REJECTED, S.EXPIRED} else f"venue_{view.status}",
         error_id=view.error_id,
@@ -290,9 +290,11 @@ def _report(order: Order, event: VenueReported) -> Order:
 def _is_old_news(order: Order, view: VenueView) -> bool:
     if view.executed_quantity < order.executed_quantity:
         return True
-    if order.venue_updated_at_ms is not None and view.updated_at_ms < order.venue_updated_at_ms:
-        return True
     more_executed = view.executed_quantity > order.executed_quantity
+    # More executed is newer whatever the clock beside it says (docs/decisions/0004): venues stamp fills by more than one clock.
+    is_earlier = order.venue_updated_at_ms is not None and view.updated_at_ms < order.venue_updated_at_ms
+    if is_earlier and not more_executed:
+        return True
     if order.state.is_terminal:
         return not (more_executed or _is_reopened(order, view))
     if more_executed or order.venue_updated_at_ms is None or view.updated_at_ms > order.venue_updated_at_ms:

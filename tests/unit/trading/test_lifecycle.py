@@ -196,6 +196,13 @@ def test_an_answer_older_than_what_is_known_is_ignored() -> None:
     assert apply(accepted, reported(State.CANCELED, at_ms=SENT_AT + 61)).state is State.CANCELED
 
 
+def test_more_executed_counts_although_its_venue_time_is_earlier() -> None:
+    accepted = follow(began(1), reported(State.ACCEPTED, at_ms=SENT_AT + 60))
+    filled = apply(accepted, reported(State.FILLED, 10, at_ms=SENT_AT + 59))
+    assert filled.executed_quantity == 10
+    assert filled.venue_updated_at_ms == SENT_AT + 60
+
+
 def test_of_two_answers_of_one_millisecond_the_one_further_along_stands() -> None:
     early, late = reported(State.ACCEPTED), reported(State.CANCELED)
     assert follow(began(1), early, late).state is State.CANCELED
