@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -51,12 +51,6 @@ async def test_an_account_whose_key_is_refused_halts_and_says_why(
             second = await desk.wait_order(await desk.place())
             assert (second["state"], second["reason"]) == ("canceled", "halted")
             assert await desk.arrivals(second["clientOrderId"]) == []
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with running_system(tmp_path_factory.mktemp("system")) as running:
-        yield running
 
 
 async def test_a_position_that_our_fills_do_not_explain_is_reported_after_two_reads(desk: Desk, system: System) -> None:
