@@ -108,6 +108,7 @@ def differences(story: Story) -> list[Difference]:
         *_every_intent_ended(story),
         *_ended_as_the_venue_says(story),
         *_every_trade_stored_once(story),
+        *_fills_name_their_order(story),
         *_fills_add_up(story),
         *_positions_agree(story),
     ]
@@ -176,6 +177,18 @@ def _every_trade_stored_once(story: Story) -> Iterator[Difference]:
             yield _differs("I4", fill.account, fill.client_order_id, f"fill {fill.trade_id} is no trade of the venue")
         elif (found.signed_quantity, found.price, found.fee) != (fill.signed_quantity, fill.price, fill.fee):
             yield _differs("I4", fill.account, fill.client_order_id, f"fill {fill.trade_id} differs from its trade")
+
+
+def _fills_name_their_order(story: Story) -> Iterator[Difference]:
+    """A fill of a stranger's order may be stored before the order is adopted, and then names none."""
+    names = {(order.account, order.order_id): order.client_order_id for order in story.books.orders}
+    for fill in story.fills:
+        name = names.get((fill.account, fill.venue_order_id))
+        if name is None or fill.client_order_id == name:
+            continue
+        if fill.client_order_id is not None or (fill.account, name) in story.placed:
+            said = fill.client_order_id or "no order"
+            yield _differs("I4", fill.account, name, f"fill {fill.trade_id} of this order says that it is of {said}")
 
 
 def _fills_add_up(story: Story) -> Iterator[Difference]:
