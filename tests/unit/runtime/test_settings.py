@@ -1,0 +1,71 @@
+"""The configuration file: a misspelling, a plain-text venue or a budget over the whole is refused by name, never by value."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ordergate.runtime.settings import Environment, Installation
+from ordergate.trading.errors import Misconfigured
+from ordergate.trading.ids import Symbol
+
+ACCOUNT = """
+[[accounts]]
+venue = "zetarium"
+account = "main"
+base_url = "{url}"
+symbols = ["BTCUSDT"]
+"""
+GOOD = ACCOUNT.format(url="http://127.0.0.1:8700/")
+
+
+def test_the_smallest_file_is_enough_and_every_order_has_a_limit() -> None:
+    (account,) = Installation.of(GOOD).accounts
+    assert account.base_url == "http://127.0.0.1:8700"
+    assert account.risk_limits.max_order_notional == Decimal(10_000_000)
+    assert account.risk_limits.allowed_symbols == {Symbol("BTCUSDT")}
+
+
+@pytest.mark.parametrize("url", ["https://venue.test", "http://localhost:1", "http://127.0.0.1", "http://[::1]:9"])
+def test_a_venue_is_spoken_to_encrypted_or_on_this_machine(url: str) -> None:
+    assert Installation.of(ACCOUNT.format(url=url)).accounts[0].base_url == url
+
+
+@pytest.mark.parametrize("url", ["http://venue.test", "http://10.0.0.1", "ftp://127.0.0.1", "", "https://"])
+def test_a_venue_in_plain_text_elsewhere_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured, match="base_url"):
+        Installation.of(ACCOUNT.format(url=url))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "accounts"),
+        ("not toml", "not TOML"),
+        (GOOD + GOOD, "twice"),
+        (GOOD + "[accounts.risk]\nmax_order_notionl = '5'\n", "max_order_notionl"),
+        (GOOD + "[accounts.risk]\nmax_order_notional = 'NaN'\n", "max_order_notional"),
+        (GOOD + "[accounts.risk]\nmax_order_notional = '-1'\n", "max_order_notional"),
+        (GOOD + "[accounts.shares]\norder_submission = 0.9\n", "more than the whole"),
+        ("[bus]\nreplicas = 9\n" + GOOD, "replicas"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, named: str) -> None:
+    with pytest.raises(Misconfigured, match=named):
+        Installation.of(text)
+
+
+def test_a_refusal_never_shows_the_value() -> None:
+    with pytest.raises(Misconfigured) as refused:
+        Installation.of(ACCOUNT.format(url="http://user:hunter2@venue.test"))
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_environment_says_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ordergate.toml"
+    monkeypatch.setenv("ORDERGATE_CONFIG", str(file))
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        Environment().installation()
+    file.write_text(GOOD)
+    assert Environment().installation() == Installation.of(GOOD)
+    assert Environment().instance != Environment().instance, "each process has a name of its own"
