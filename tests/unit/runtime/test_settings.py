@@ -23,7 +23,7 @@ def test_the_smallest_file_is_enough_and_every_order_has_a_limit() -> None:
     (account,) = Installation.of(GOOD).accounts
     assert account.base_url == "http://127.0.0.1:8700"
     assert account.risk_limits.max_order_notional == Decimal(10_000_000)
-    assert account.risk_limits.allowed_symbols == {Symbol("BTCUSDT")}
+    assert account.risk_limits.allowed_symbols == frozenset({Symbol("BTCUSDT")})
 
 
 @pytest.mark.parametrize("url", ["https://venue.test", "http://localhost:1", "http://127.0.0.1", "http://[::1]:9"])
