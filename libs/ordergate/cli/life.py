@@ -230,16 +230,7 @@ async def _intents(line: Line, order: Order, window: _Window) -> list[Stored]:
         *subjects.intents_of(key.venue, key.account, IntentKind.CANCEL, IntentKind.CANCEL_ALL),
         *(subjects.intent(key.venue, key.account, strategy, kind, key.symbol) for kind in _PLACING),
     ]
-    found = []
-    start = Start(time_ms=window.start_ms)
-    async with aclosing(
-        reading.stored(line, streams.INTENTS, filters, start, until_ms=window.end_ms)
-    ) as messages:
-        async for message in messages:
-            stored = _stored(streams.INTENTS, message)
-            if stored is not None and _asks_about(stored, order):
-                found.append(stored)
-    return found
+    return [stored for stored in await _within(line, streams.INTENTS, filters, window) if _asks_about(stored, order)]
 
 
 def _asks_about(stored: Stored, order: Order) -> bool:
@@ -269,14 +260,11 @@ async def _about(line: Line, order: Order, window: _Window, intents: list[Stored
         subjects.reconciliation(key.venue, key.account, _DRIFT_OF_ORDERS),
         *(subjects.answers_of(key.venue, key.account, strategy) for strategy in strategies),
     )
-    found = []
-    start = Start(time_ms=window.start_ms)
-    async with aclosing(reading.stored(line, streams.AUDIT, filters, start, until_ms=window.end_ms)) as messages:
-        async for message in messages:
-            stored = _stored(streams.AUDIT, message)
-            if stored is not None and speaks_of(stored.body, order, intent_ids):
-                found.append(stored)
-    return found
+    return [
+        stored
+        for stored in await _within(line, streams.AUDIT, filters, window)
+        if speaks_of(stored.body, order, intent_ids)
+    ]
 
 
 def speaks_of(body: Document, order: Order, intent_ids: frozenset[str]) -> bool:
@@ -289,6 +277,22 @@ def speaks_of(body: Document, order: Order, intent_ids: frozenset[str]) -> bool:
     if venue_id is None or body.get("clientOrderId") is not None:
         return False
     return body.get("venueOrderId") == venue_id or str(body.get("path", "")).rpartition("/")[2] == venue_id
+
+
+async def _within(line: Line, stream: str, filters: Iterable[str], window: _Window) -> list[Stored]:
+    """Everything readable of the window, in stream order.
+
+    One reading a filter: of several filters with a start time, server 2.15.1 skips what comes before the first filter's first message.
+    """
+    found: dict[int, Stored] = {}
+    start = Start(time_ms=window.start_ms)
+    for subject in filters:
+        async with aclosing(reading.stored(line, stream, (subject,), start, until_ms=window.end_ms)) as messages:
+            async for message in messages:
+                stored = _stored(stream, message)
+                if stored is not None:
+                    found[message.sequence] = stored
+    return [found[sequence] for sequence in sorted(found)]
 
 
 async def _fills(line: Line, order: Order, window: _Window) -> list[Stored]:

@@ -69,7 +69,8 @@ def text(life: Life) -> list[str]:
     width = max(len(_since(step, began_ms)) for step in told)
     lines = [*_head(life), f"began {say.clock(began_ms)} UTC", ""]
     lines += [
-        f"{_since(step, began_ms):>{width}}  {step.text}  [{step.source.stream} {step.source.sequence}]" for step in told
+        f"{_since(step, began_ms):>{width}}  {step.text}  [{step.source.stream} {step.source.sequence}]"
+        for step in told
     ]
     return [*lines, "", *_tail(life)]
 
@@ -150,7 +151,9 @@ def intent_sentence(body: Document) -> str:
         case IntentKind.PLACE | IntentKind.CLOSE | IntentKind.REPLACE:
             valid_ms = body.get("validForMs")
             valid = f", to be sent within {say.duration(valid_ms)}" if isinstance(valid_ms, int) else ""
-            verb = {IntentKind.PLACE: "place it", IntentKind.CLOSE: "close the position"}.get(kind, "replace an order by it")
+            verb = {IntentKind.PLACE: "place it", IntentKind.CLOSE: "close the position"}.get(
+                kind, "replace an order by it"
+            )
             return f"{who} asked to {verb}{valid}"
         case IntentKind.CANCEL_ALL:
             return f"{who} asked to cancel everything of the {body.get('scope', 'strategy')}"
@@ -184,18 +187,26 @@ def _event_sentence(record: OrderRecord, before: Order | None) -> str:
             return f"the venue showed an order that the ledger did not know; {_view_text(evidence.get('view'), None)}"
         case EventKind.SUBMISSION_BEGAN:
             attempt = order.attempt
-            signed = "" if attempt is None else f", to be signed with venue time {say.clock(attempt.timestamp_ms)} by key {attempt.key_id}"
+            signed = (
+                ""
+                if attempt is None
+                else f", to be signed with venue time {say.clock(attempt.timestamp_ms)} by key {attempt.key_id}"
+            )
             proof = "" if evidence.get("proof") is None else f"; {_PROOFS.get(evidence['proof'], evidence['proof'])}"
             return f"attempt {evidence.get('attempt')} written ahead of its request{signed}{proof}"
         case EventKind.ENDED_UNSENT:
-            return f"ended without having been at the venue, {reason}: {_PROOFS.get(evidence.get('proof', ''), 'proven')}"
+            return (
+                f"ended without having been at the venue, {reason}: {_PROOFS.get(evidence.get('proof', ''), 'proven')}"
+            )
         case EventKind.VENUE_REPORTED:
             source = _SOURCES.get(event.get("source", ""), "the venue")
             return f"{source} showed it {_view_text(evidence.get('view'), before)}"
         case EventKind.VENUE_REJECTED:
             return f"the venue refused attempt {evidence.get('attempt')}: {reason}"
         case EventKind.OUTCOME_LOST:
-            return f"no answer says what became of attempt {evidence.get('attempt')}: {reason}; to be found out by lookup"
+            return (
+                f"no answer says what became of attempt {evidence.get('attempt')}: {reason}; to be found out by lookup"
+            )
         case EventKind.PROVEN_NOT_PLACED:
             asked = ", ".join(say.clock(at) for at in evidence.get("askedAtMs", ()))
             return (
