@@ -7,6 +7,7 @@ that), and the simulator, whose books would be empty after a restart.
 import asyncio
 import json
 import os
+import secrets
 import socket
 import sys
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from ordergate.runtime.exits import EXIT_MISCONFIGURED
 from ordergate.runtime.server import EmbeddedServer
-from ordergate.trading.errors import Misconfigured, OrdergateError, Unavailable
+from ordergate.trading.errors import BusUnavailable, Misconfigured, OrdergateError, Unavailable
 from ordergate.wire.streams import FILL_STREAMING, ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING
 
 SERVICES = (RISK, ORDER_SUBMISSION, STATUS_POLLING, FILL_STREAMING, POSITION_TRACKING)
@@ -28,6 +29,9 @@ LOOK_AGAIN_SECONDS = 0.05
 CRASH_PAUSE_SECONDS = 1.0
 """Before the second start of a process that lived less than this."""
 STOP_SECONDS = 15.0
+BUS_STARTS_MAX = 10
+"""In a row without success."""
+PORTS_FROM, PORTS_COUNT = 15_000, 15_000
 
 
 class PartFailed(OrdergateError):
@@ -95,7 +99,7 @@ class Supervisor:
         """Bus, declarations, simulator, services. Raises Misconfigured, PartFailed, BusUnavailable."""
         logs = self.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self._bus = EmbeddedServer(self.home / "bus", port=self.ports.nats, sync_always=self.sync_always)
+        self._bus = EmbeddedServer(self.home / "bus", port=self.ports.nats or free_port(), sync_always=self.sync_always)
         await asyncio.to_thread(self._bus.start)
         self._keep(self._keep_bus(self._bus))
         await self._provision(logs)
@@ -186,10 +190,18 @@ class Supervisor:
             self._fail(f"the simulator ended with code {code}, and its books with it; see {part.log}")
 
     async def _keep_bus(self, bus: EmbeddedServer) -> None:
-        while True:
+        failures = 0
+        while failures < BUS_STARTS_MAX:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            if not bus.is_running:
+            if bus.is_running:
+                failures = 0
+                continue
+            try:
                 await asyncio.to_thread(bus.start)
+            except BusUnavailable as error:
+                failures += 1
+                self._reason = str(error)
+        self._fail(f"the bus does not start any more: {self._reason}")
 
     def _fail(self, reason: str) -> None:
         self._reason = reason
@@ -197,11 +209,18 @@ class Supervisor:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody uses at this moment, below those that systems give to outgoing connections.
+
+    From that range the next connection of anybody could take it before its owner binds it, or while its owner is being restarted.
+    """
+    while True:
+        port = PORTS_FROM + secrets.randbelow(PORTS_COUNT)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 async def _launch(part: Part) -> None:
