@@ -279,7 +279,13 @@ def status(context: typer.Context) -> int:
 
 
 def _end(work: Coroutine[Any, Any, Exit]) -> int:
-    return int(asyncio.run(work))
+    try:
+        return int(asyncio.run(work))
+    except BaseExceptionGroup as group:  # of several things at once the first that went wrong is told
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 def _one_line(text: str) -> str:

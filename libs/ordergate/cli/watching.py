@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from rich.live import Live
 
@@ -14,6 +14,7 @@ from ordergate.cli.caller import Caller, Line, open_line
 from ordergate.cli.exits import Exit, WrongUsage
 from ordergate.cli.listing import until_stopped
 from ordergate.client.replay import Start
+from ordergate.trading.errors import BusUnavailable
 from ordergate.trading.ids import Symbol
 from ordergate.wire import facts, streams, subjects
 
@@ -35,9 +36,9 @@ async def _watch(line: Line, caller: Caller) -> None:
     board = Board(title=f"{caller.venue}/{caller.account}")
     live, sequence = await reading.live_orders(line, caller)
     for order in live.values():
-        _say(caller, "order", shown.order_document(order))
         if caller.chosen_strategy in {None, order.request.strategy}:
             board.note_order(order)
+            _say(caller, "order", shown.order_document(order))
     try:
         async with asyncio.timeout(caller.timeout_seconds), asyncio.TaskGroup() as group:
             group.create_task(_orders(line, caller, board, after=sequence))
@@ -79,7 +80,7 @@ async def _positions(line: Line, caller: Caller, board: Board) -> None:
 
 async def _marks(line: Line, caller: Caller, board: Board) -> None:
     while True:
-        if line.connection.client.is_connected:
+        with suppress(BusUnavailable):  # the headline says so
             for symbol in tuple(board.positions):
                 board.marks[symbol] = await reading.mark_price(line, caller.venue, Symbol(symbol))
         await asyncio.sleep(MARKS_SECONDS)
