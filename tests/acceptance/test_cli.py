@@ -53,17 +53,18 @@ def test_a_resting_order_is_listed_and_explained_with_its_evidence(system: Syste
     assert resting in json.dumps(listed)
     life = say(system, "explain", resting)
     assert life["traceId"] == f"{trace_id(ClientOrderId(resting)):032x}"
-    states = [step["body"]["state"] for step in life["steps"] if step["what"] == "order"]
+    states = [message["body"]["state"] for message in life["messages"]]
     assert states[:3] == ["approved", "submitting", "accepted"]
-    assert any(step["body"].get("path") == "/v2/orders" for step in life["steps"])
+    assert any(request["body"]["path"] == "/v2/orders" for request in life["requests"])
+    told = [step["text"] for step in life["steps"]]
+    assert told[0].startswith("manual asked to place it")
+    assert any("attempt 1 written ahead of its request" in text for text in told)
 
 
 def test_the_venues_id_leads_to_the_same_life(system: System, resting: str) -> None:
     life = say(system, "explain", resting)
-    venue_order_id = next(
-        step["body"]["venueOrderId"] for step in life["steps"] if step["body"].get("venueOrderId") is not None
-    )
-    assert say(system, "explain", venue_order_id)["clientOrderId"] == resting
+    by_the_venues_id = say(system, "explain", life["venueOrderId"])
+    assert (by_the_venues_id["clientOrderId"], by_the_venues_id["foundBy"]) == (resting, "venueOrderId")
 
 
 def test_a_name_that_nobody_bears_is_said_and_not_a_crash(system: System) -> None:
@@ -74,7 +75,7 @@ def test_status_names_the_sender_and_counts_what_is_live(system: System, resting
     assert resting
     standing = say(system, "status")
     assert standing["senders"]
-    assert standing["live"] >= 1
+    assert standing["orders"]["live"] >= 1
     assert standing["problems"] == []
 
 
