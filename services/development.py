@@ -17,13 +17,17 @@ VENUE = "zetarium"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Development:
-    """What to simulate. limits: requests, orders, batch, close a minute where they differ from the venue's; simulator: more of its document."""
+    """What to simulate. limits: requests, orders, batch, close a minute where they differ from the venue's; simulator: more of its document;
+
+    deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation).
+    """
 
     accounts: Sequence[str] = ("main",)
     symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT")
     limits: Mapping[str, int] = field(default_factory=dict)
     simulator: Mapping[str, Any] = field(default_factory=dict)
     risk: Mapping[str, Any] = field(default_factory=dict)
+    deviation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,7 @@ def _account_toml(home: Path, account: str, development: Development, port: int)
     )
     # A TOML number, string, boolean or array of these is written like the same in JSON.
     risk = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.risk.items())
+    deviation = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.deviation.items())
     limits = "\n".join(f"{name} = {limit}" for name, limit in development.limits.items())
     return f"""[[accounts]]
 venue = "{VENUE}"
@@ -96,4 +101,6 @@ symbols = {json.dumps(list(development.symbols))}
 {risk}
 [accounts.limits]
 {limits}
+[accounts.deviation]
+{deviation}
 """

@@ -2,6 +2,10 @@
 
 from functools import partial
 
+from ordergate.ports.control import KillSwitch
+from ordergate.ports.market import MarketData
+from ordergate.ports.positions import Positions
+from ordergate.ports.venue import Declaration
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch
 from ordergate.runtime.intents import IntentBodies
@@ -10,6 +14,7 @@ from ordergate.runtime.market import ShelfMarketData
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
+from ordergate.runtime.stage import Stage
 from ordergate.trading.ids import Symbol
 from ordergate.venues.registry import find_venue
 from ordergate.wire import streams
@@ -26,7 +31,11 @@ async def compose(frame: Frame) -> None:
     market = ShelfMarketData(frame.shelf(streams.INSTRUMENTS))
     frame.task("market", market.watch)
     for account in frame.accounts:
-        _compose_account(frame, account, kill, market)
+        venue = account.venue_name
+        declaration = find_venue(venue).declaration
+        serve(frame, account, declaration=declaration, kill=kill, market=market, positions=BusPositions(frame.bus))
+        for symbol in account.symbols:
+            frame.ready_when(f"{venue} {symbol} filters and price", partial(market.knows, venue, Symbol(symbol)))
     strangers = StrangersDesk(
         served=frozenset((account.venue_name, account.account_name) for account in frame.accounts),
         bodies=IntentBodies(frame.bus),
@@ -34,49 +43,53 @@ async def compose(frame: Frame) -> None:
         clock=frame.clock,
     )
     frame.lane(
-        streams.strangers_consumer(replicas=frame.installation.bus.replicas),
+        streams.strangers_consumer(replicas=frame.replicas),
         strangers.hear,
         mode=Sequential(window=512),
     )
 
 
-def _compose_account(frame: Frame, account: AccountSettings, kill: BusKillSwitch, market: ShelfMarketData) -> None:
+def serve(
+    stage: Stage,
+    account: AccountSettings,
+    *,
+    declaration: Declaration,
+    kill: KillSwitch,
+    market: MarketData,
+    positions: Positions,
+) -> RiskDesk:
+    """One account's handlers and what they do for as long as the service lives."""
     venue, name = account.venue_name, account.account_name
     checkpoint = BusCheckpoint(
-        frame.shelf(streams.CHECKPOINTS), service=streams.RISK, venue=venue, account=name, clock=frame.clock
+        stage.shelf(streams.CHECKPOINTS), service=streams.RISK, venue=venue, account=name, clock=stage.clock
     )
     fold = AccountFold(
         venue=venue,
         account=name,
-        ledger=frame.ledger,
-        feed=frame.feed,
-        positions=BusPositions(frame.bus),
+        ledger=stage.ledger,
+        feed=stage.feed,
+        positions=positions,
         market=market,
         checkpoint=checkpoint,
-        clock=frame.clock,
+        clock=stage.clock,
     )
     desk = RiskDesk(
         venue=venue,
         account=name,
-        declaration=find_venue(venue).declaration,
+        declaration=declaration,
         limits=account.risk_limits,
         fold=fold,
-        ledger=frame.ledger,
-        publisher=frame.publisher,
+        ledger=stage.ledger,
+        publisher=stage.publisher,
         market=market,
         kill=kill,
-        clock=frame.clock,
-        trace=frame.trace,
+        clock=stage.clock,
+        trace=stage.trace,
     )
-    frame.task(f"orders:{name}", fold.follow_orders)
-    frame.task(f"fills:{name}", fold.follow_fills)
-    frame.task(f"equity:{name}", fold.follow_equity)
-    frame.task(f"checkpoint:{name}", lambda: checkpoint.keep(fold.mark))
-    frame.ready_when(f"{venue}/{name} caught up", lambda: fold.is_caught_up)
-    for symbol in account.symbols:
-        frame.ready_when(f"{venue} {symbol} filters and price", partial(market.knows, venue, Symbol(symbol)))
-    frame.lane(
-        streams.risk_consumer(venue, name, replicas=frame.installation.bus.replicas),
-        desk.decide,
-        mode=Sequential(),
-    )
+    stage.task(f"orders:{name}", fold.follow_orders)
+    stage.task(f"fills:{name}", fold.follow_fills)
+    stage.task(f"equity:{name}", fold.follow_equity)
+    stage.task(f"checkpoint:{name}", lambda: checkpoint.keep(fold.mark))
+    stage.ready_when(f"{venue}/{name} caught up", lambda: fold.is_caught_up)
+    stage.lane(streams.risk_consumer(venue, name, replicas=stage.replicas), desk.decide, mode=Sequential())
+    return desk

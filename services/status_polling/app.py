@@ -1,14 +1,17 @@
 """The composition root of status polling."""
 
+from ordergate.ports.positions import Positions
+from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.market import ShelfMarketBoard
 from ordergate.runtime.opening import open_account, open_public
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
+from ordergate.runtime.stage import Stage
 from ordergate.trading.ids import Symbol, VenueName
 from ordergate.trading.schedule import PollPolicy
-from ordergate.venues.registry import find_venue, open_market, open_reading
+from ordergate.venues.registry import open_market, open_reading
 from ordergate.wire import streams
 from services.status_polling.handlers import Pace, PollingDesk
 from services.status_polling.market import MarketDesk, MarketPace
@@ -18,7 +21,10 @@ async def compose(frame: Frame) -> None:
     for venue in sorted({account.venue_name for account in frame.accounts}):
         await _compose_market(frame, venue)
     for account in frame.accounts:
-        await _compose_account(frame, account)
+        reading = open_reading(account.venue_name, open_account(frame, account))
+        await reading.start()
+        frame.at_stop(reading.close)
+        serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
 
 
 async def _compose_market(frame: Frame, venue: VenueName) -> None:
@@ -39,30 +45,29 @@ async def _compose_market(frame: Frame, venue: VenueName) -> None:
     frame.task(f"prices:{venue}", desk.post_prices)
 
 
-async def _compose_account(frame: Frame, account: AccountSettings) -> None:
+def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions: Positions) -> PollingDesk:
+    """One account's handlers and what they do for as long as the service lives."""
     venue, name = account.venue_name, account.account_name
-    reading = open_reading(venue, open_account(frame, account))
-    await reading.start()
-    frame.at_stop(reading.close)
     checkpoint = BusCheckpoint(
-        frame.shelf(streams.CHECKPOINTS), service=frame.name, venue=venue, account=name, clock=frame.clock
+        stage.shelf(streams.CHECKPOINTS), service=stage.name, venue=venue, account=name, clock=stage.clock
     )
-    declaration = find_venue(venue).declaration
+    declaration = reading.declaration
     desk = PollingDesk(
         venue=venue,
         account=name,
         reading=reading,
-        ledger=frame.ledger,
-        feed=frame.feed,
-        publisher=frame.publisher,
-        positions=BusPositions(frame.bus),
-        cursors=frame.shelf(streams.CURSORS),
+        ledger=stage.ledger,
+        feed=stage.feed,
+        publisher=stage.publisher,
+        positions=positions,
+        cursors=stage.shelf(streams.CURSORS),
         checkpoint=checkpoint,
-        clock=frame.clock,
-        trace=frame.trace,
+        clock=stage.clock,
+        trace=stage.trace,
         pace=Pace(policy=PollPolicy(owner_hold_ms=declaration.window_ms + declaration.send_margin_ms)),
     )
-    frame.task(f"orders:{name}", desk.follow_orders)
-    frame.task(f"poll:{name}", desk.poll)
-    frame.task(f"checkpoint:{name}", lambda: checkpoint.keep(desk.mark))
-    frame.ready_when(f"{venue}/{name} rebuilt", desk.rebuilt.is_set)
+    stage.task(f"orders:{name}", desk.follow_orders)
+    stage.task(f"poll:{name}", desk.poll)
+    stage.task(f"checkpoint:{name}", lambda: checkpoint.keep(desk.mark))
+    stage.ready_when(f"{venue}/{name} rebuilt", desk.rebuilt.is_set)
+    return desk

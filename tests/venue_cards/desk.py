@@ -14,7 +14,7 @@ from ordergate.access.keys import make_key
 from ordergate.access.opening import Opening
 from ordergate.access.response import Response
 from ordergate.access.session import Patience, RequestRecord
-from ordergate.ports.venue import Executed, Outcome
+from ordergate.ports.venue import Deviation, Executed, Outcome
 from ordergate.runtime.clock import SystemClock
 from ordergate.simulator.app import running_simulator
 from ordergate.trading.ids import AccountName, ClientOrderId, IntentId, KeyId, StrategyName, Symbol, VenueName
@@ -30,6 +30,7 @@ from ordergate.venues.zetarium.client import (
 
 BTC = Symbol("BTCUSDT")
 REQUEST_SECONDS = 0.4
+AS_DECLARED = Deviation()
 KEYS = {
     name: (f"zd_{index:040x}", f"{index:064x}")
     for index, name in enumerate(
@@ -96,10 +97,13 @@ class Exchange:
     """The simulator and its doors."""
 
     url: str
+    deviation: Deviation = AS_DECLARED
     desks: list[Desk] = field(default_factory=list)
 
     async def desk(self, account: str, *, trade: str | None = None) -> Desk:
-        desk = await open_desk(self.url, account, trade=trade or f"{account}_trade", read=f"{account}_read")
+        desk = await open_desk(
+            self.url, account, trade=trade or f"{account}_trade", read=f"{account}_read", deviation=self.deviation
+        )
         self.desks.append(desk)
         return desk
 
@@ -124,7 +128,7 @@ class Exchange:
         return answer
 
 
-def opening_of(url: str, key: str | None, records: list[RequestRecord]) -> Opening:
+def opening_of(url: str, key: str | None, records: list[RequestRecord], deviation: Deviation = AS_DECLARED) -> Opening:
     return Opening(
         url=url,
         clock=SystemClock(),
@@ -133,14 +137,15 @@ def opening_of(url: str, key: str | None, records: list[RequestRecord]) -> Openi
         key=None if key is None else make_key(public=KEYS[key][0], secret=KEYS[key][1]),
         patience=Patience(request_seconds=REQUEST_SECONDS, read_seconds_max=3.0, first_pause_seconds=0.02),
         rest_ms=0,
+        deviation=deviation,
     )
 
 
-async def open_desk(url: str, account: str, *, trade: str, read: str) -> Desk:
+async def open_desk(url: str, account: str, *, trade: str, read: str, deviation: Deviation = AS_DECLARED) -> Desk:
     records: list[RequestRecord] = []
-    trading = open_trading(opening_of(url, trade, records))
-    reading = open_reading(opening_of(url, read, records))
-    market = open_market(opening_of(url, None, records))
+    trading = open_trading(opening_of(url, trade, records, deviation))
+    reading = open_reading(opening_of(url, read, records, deviation))
+    market = open_market(opening_of(url, None, records, deviation))
     for client in (trading, reading, market):
         assert await client.start()
     return Desk(AccountName(account), url, trading, reading, market, records)
@@ -176,9 +181,10 @@ def configuration() -> dict[str, object]:
 
 
 @contextlib.asynccontextmanager
-async def open_exchange() -> AsyncIterator[Exchange]:
-    async with running_simulator(configuration()) as simulator:
-        exchange = Exchange(simulator.url)
+async def open_exchange(*, deviation: Deviation = AS_DECLARED, **changes: object) -> AsyncIterator[Exchange]:
+    """changes: of the simulator's document; deviation: what its desks are told of them."""
+    async with running_simulator({**configuration(), **changes}) as simulator:
+        exchange = Exchange(simulator.url, deviation)
         yield exchange
         for desk in exchange.desks:
             await desk.close()

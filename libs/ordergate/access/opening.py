@@ -12,6 +12,7 @@ from ordergate.access.limiter import Limiter
 from ordergate.access.session import Patience, RequestRecord, Session, VenueManners
 from ordergate.access.upkeep import Rhythm, Upkeep
 from ordergate.ports.clock import Clock
+from ordergate.ports.venue import Deviation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Opening:
     """What a client of a venue is opened with.
 
     record must not raise and must not wait. request_share: this process's part of the account's planned requests, 0..1. limits: limits other than the
-    venue's own (a simulator that was told so). rest_ms: a key that signed in an earlier process rests this long before its first signature (see Timestamps).
+    venue's own (a simulator that was told so); deviation: the same for what the adapter declares. rest_ms: a key that signed in an earlier process rests this long before its first signature (see Timestamps).
     """
 
     url: str
@@ -34,6 +35,7 @@ class Opening:
     engine_limits: EngineLimits = field(default_factory=EngineLimits)
     ssl_context: ssl.SSLContext | None = None
     rest_ms: int | None = None
+    deviation: Deviation = field(default_factory=Deviation)
     last_timestamp: LastTimestamp = field(default_factory=LastTimestamp)
     """Shared by every session made of this opening or of a `replace` of it: they sign with one key, and a timestamp used twice is a replay."""
 

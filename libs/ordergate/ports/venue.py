@@ -1,7 +1,7 @@
 """A venue as the services see it: three outcomes, not two, and a declaration that says what it is."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -57,6 +57,26 @@ class Declaration:
     position_sides: frozenset[PositionSide]
     native_replace: bool
     error_id_prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """Where one exchange differs from what its adapter declares: a simulator that was told so, or a rule that was measured. None: as declared."""
+
+    id_scope: IdScope | None = None
+    settle_ms: int | None = None
+    lookup_is_witness: bool | None = None
+
+    def of(self, declaration: Declaration) -> Declaration:
+        """What the exchange really is."""
+        return replace(
+            declaration,
+            id_scope=declaration.id_scope if self.id_scope is None else self.id_scope,
+            settle_ms=declaration.settle_ms if self.settle_ms is None else self.settle_ms,
+            lookup_is_witness=(
+                declaration.lookup_is_witness if self.lookup_is_witness is None else self.lookup_is_witness
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +210,10 @@ class Reading(Protocol):
     async def lookup(
         self, symbol: Symbol, client_order_id: ClientOrderId, *, priority: Priority = Priority.RESOLVE
     ) -> VenueView | None:
-        """The order by its client id, finished ones included; None: the venue said it has none."""
+        """The order by its client id, finished ones included; None: the venue said it has none.
+
+        Where a finished order frees its id there may be several: the newest. Whether it is the one that was meant only its terms and times tell.
+        """
 
     async def order(self, symbol: Symbol, venue_order_id: VenueOrderId) -> VenueView | None: ...
 

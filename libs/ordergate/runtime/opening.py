@@ -48,4 +48,5 @@ def _opening(frame: Frame, account: AccountSettings, request_share: float, key_f
         key=None if key_file is None else read_key(key_file),
         request_share=request_share,
         limits={Scope(name): limit for name, limit in account.limits.items()},
+        deviation=account.venue_deviation,
     )

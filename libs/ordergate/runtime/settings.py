@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ordergate.ports.venue import Deviation, IdScope
 from ordergate.trading.errors import Misconfigured
 from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.risk import RiskLimits
@@ -90,6 +91,14 @@ DEFAULT_SHARES: Mapping[Signer, float] = {
 """Which part of the account's request budget each plans with. Together at most 1."""
 
 
+class DeviationSettings(_Section):
+    """See ports.venue.Deviation: where this exchange is not what its adapter declares."""
+
+    id_scope: IdScope | None = None
+    settle_ms: int | None = Field(default=None, ge=0)
+    lookup_is_witness: bool | None = None
+
+
 class AccountSettings(_Section):
     """One account at one venue."""
 
@@ -105,6 +114,7 @@ class AccountSettings(_Section):
     limits: Mapping[Literal["requests", "orders", "batch", "close", "address"], Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict
     )  # where they differ from the venue's published ones, e.g. a simulator that was told so
+    deviation: DeviationSettings = DeviationSettings()
 
     @field_validator("base_url")
     @classmethod
@@ -132,6 +142,10 @@ class AccountSettings(_Section):
     @property
     def account_name(self) -> AccountName:
         return AccountName(self.account)
+
+    @property
+    def venue_deviation(self) -> Deviation:
+        return Deviation(**self.deviation.model_dump())
 
     @property
     def risk_limits(self) -> RiskLimits:

@@ -11,6 +11,9 @@ from pydantic.alias_generators import to_camel
 from ordergate.simulator.symbols import Symbol
 
 Positive = Annotated[Decimal, Field(gt=0)]
+ClientIds = Literal["forever", "open_only", "none"]
+"""How long a clientOrderId is taken: for ever (a second order with it returns the first), while its order is open (a duplicate is refused, a finished
+order frees its id, as Binance does: there a blind resend really doubles), or never."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
 
 
@@ -138,6 +141,7 @@ class SimulatorConfig(_Section):
     seed: int = 1
     symbols: tuple[SymbolConfig, ...] = DEFAULT_SYMBOLS
     accounts: tuple[AccountConfig, ...] = ()
+    client_ids: ClientIds = "forever"
     limits: LimitsConfig = LimitsConfig()
     max_order_notional: Positive = Decimal(10000000)
     fees: FeesConfig = FeesConfig()

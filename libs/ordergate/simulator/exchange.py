@@ -17,6 +17,7 @@ from ordergate.simulator.matching import Matching
 from ordergate.simulator.orders import TRIGGERED, Order, OrderRequest, OrderType, PositionSide, Side, Status
 from ordergate.simulator.refusal import (
     CLIENT_ORDER_ID_IN_USE,
+    CLIENT_ORDER_ID_OPEN,
     INSUFFICIENT_BALANCE,
     NOTHING_TO_REDUCE,
     ORDER_NOT_FOUND,
@@ -57,7 +58,8 @@ class Exchange:
             row.account: Account(row.account, balance=row.balance, leverage=row.leverage) for row in config.accounts
         }
         self._matching = Matching(maker_rate=config.fees.maker, taker_rate=config.fees.taker)
-        self._by_client_order_id: dict[str, Order] = {}
+        self._client_ids = config.client_ids
+        self._by_client_order_id: dict[str, list[Order]] = {}
         self._order_id = 0
         self._flow = Flow(config.flow, self.markets, Random(config.seed), self._take_crowd_order)
 
@@ -65,9 +67,9 @@ class Exchange:
 
     def place(self, account: Account, request: OrderRequest, now_ms: int) -> Placed | Refusal:
         """Place an order, or say which order has this id already, or refuse."""
-        known = self._by_client_order_id.get(request.client_order_id or "")
-        if known is not None:
-            return Placed(order=known, idempotent=True) if known.account is account else CLIENT_ORDER_ID_IN_USE
+        taken = self._taken(account, request.client_order_id or "")
+        if taken is not None:
+            return taken
         market = self.markets.get(request.symbol)
         if market is None:
             return invalid(f"Unknown symbol {request.symbol[:20]}")
@@ -124,10 +126,9 @@ class Exchange:
         self._come_to_rest(now_ms)
         return order
 
-    def order_by_client_id(self, account: Account, client_order_id: str) -> Order | None:
-        """The account's order of this id, however old."""
-        order = self._by_client_order_id.get(client_order_id)
-        return order if order is not None and order.account is account else None
+    def orders_by_client_id(self, account: Account, client_order_id: str) -> list[Order]:
+        """The account's orders of this id, however old, oldest first; more than one only where ids are not kept for ever."""
+        return [order for order in self._by_client_order_id.get(client_order_id, ()) if order.account is account]
 
     # --- what the rest of the world does
 
@@ -147,6 +148,17 @@ class Exchange:
         return True
 
     # --- the way of one order
+
+    def _taken(self, account: Account, client_order_id: str) -> Placed | Refusal | None:
+        """What becomes of a request whose id is in use; None: it is free."""
+        known = self._by_client_order_id.get(client_order_id)
+        if known is None or self._client_ids == "none":
+            return None
+        if self._client_ids == "open_only":
+            is_open = any(order.account is account and order.is_open for order in known)
+            return CLIENT_ORDER_ID_OPEN if is_open else None
+        first = known[0]
+        return Placed(order=first, idempotent=True) if first.account is account else CLIENT_ORDER_ID_IN_USE
 
     def _admit(self, account: Account, market: Market, request: OrderRequest) -> Measured | Refusal:
         if market.halted:
@@ -211,7 +223,7 @@ class Exchange:
 
     def _accept(self, account: Account, order: Order) -> None:
         self._order_id = order.id
-        self._by_client_order_id[order.client_order_id] = order
+        self._by_client_order_id.setdefault(order.client_order_id, []).append(order)
         account.add(order)
 
     def _start(self, market: Market, order: Order, now_ms: int) -> None:

@@ -44,3 +44,6 @@ INSUFFICIENT_BALANCE = Refusal(status=400, code="INSUFFICIENT_BALANCE", error="I
 CLIENT_ORDER_ID_IN_USE = Refusal(
     status=409, code="CLIENT_ORDER_ID_IN_USE", error="clientOrderId already used by another account"
 )
+CLIENT_ORDER_ID_OPEN = Refusal(
+    status=409, code="CLIENT_ORDER_ID_IN_USE", error="clientOrderId is that of an open order"
+)

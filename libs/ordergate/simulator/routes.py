@@ -160,8 +160,8 @@ def _candidates(
     exchange: Exchange, account: Account, client_order_id: str | None, status: str | None, after: int
 ) -> Iterable[Order]:
     if client_order_id is not None:
-        order = exchange.order_by_client_id(account, client_order_id) if CLIENT_ORDER_ID(client_order_id) else None
-        return [order] if order is not None and (status != "OPEN" or order.is_open) else []
+        found = exchange.orders_by_client_id(account, client_order_id) if CLIENT_ORDER_ID(client_order_id) else []
+        return [order for order in found if status != "OPEN" or order.is_open]
     if status == "OPEN":
         return account.open_orders.values()
     return account.orders_after(after)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ordergate.ports.venue import IdScope
 from ordergate.runtime.settings import Environment, Installation
 from ordergate.trading.errors import Misconfigured
 from ordergate.trading.ids import Symbol
+from ordergate.venues.zetarium.declaration import DECLARATION
 
 ACCOUNT = """
 [[accounts]]
@@ -46,6 +48,7 @@ def test_a_venue_in_plain_text_elsewhere_is_refused(url: str) -> None:
         (GOOD + "[accounts.risk]\nmax_order_notionl = '5'\n", "max_order_notionl"),
         (GOOD + "[accounts.risk]\nmax_order_notional = 'NaN'\n", "max_order_notional"),
         (GOOD + "[accounts.risk]\nmax_order_notional = '-1'\n", "max_order_notional"),
+        (GOOD + "[accounts.deviation]\nid_scope = 'often'\n", "id_scope"),
         (GOOD + "[accounts.shares]\norder_submission = 0.9\n", "more than the whole"),
         ("[bus]\nreplicas = 9\n" + GOOD, "replicas"),
     ],
@@ -69,3 +72,15 @@ def test_the_environment_says_where_the_file_is(tmp_path: Path, monkeypatch: pyt
     file.write_text(GOOD)
     assert Environment().installation() == Installation.of(GOOD)
     assert Environment().instance != Environment().instance, "each process has a name of its own"
+
+
+def test_an_exchange_that_is_not_what_its_adapter_declares_is_said_to_be_so() -> None:
+    (account,) = Installation.of(GOOD + '[accounts.deviation]\nid_scope = "open_only"\nsettle_ms = 250\n').accounts
+    told = account.venue_deviation.of(DECLARATION)
+    assert (told.id_scope, told.settle_ms, told.lookup_is_witness) == (
+        IdScope.OPEN_ONLY,
+        250,
+        DECLARATION.lookup_is_witness,
+    )
+    (plain,) = Installation.of(GOOD).accounts
+    assert plain.venue_deviation.of(DECLARATION) == DECLARATION

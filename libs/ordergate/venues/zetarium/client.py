@@ -17,6 +17,7 @@ from ordergate.ports.venue import (
     Balance,
     Declaration,
     Executed,
+    IdScope,
     NotExecuted,
     NotSent,
     Outcome,
@@ -195,12 +196,16 @@ class ZetariumReading(_TimeReader):
         *,
         priority: Priority = Priority.RESOLVE,
     ) -> VenueView | None:
-        """`GET /v2/orders?clientOrderId=`. An answer with any other order in it is none: a filter that was ignored would make a false "not found"."""
+        """`GET /v2/orders?clientOrderId=`. An answer with any other order in it is none: a filter that was ignored would make a false "not found".
+
+        Where ids are kept for ever a second order of the id is an answer that cannot be; elsewhere the list is oldest first.
+        """
         call = _get("/v2/orders", priority, (("clientOrderId", client_order_id),), client_order_id=client_order_id)
         found = await self._read(call, parse.orders_answer)
-        if any(each.client_order_id != client_order_id for each in found) or len(found) > 1:
+        alone = self.declaration.id_scope is IdScope.FOREVER
+        if any(each.client_order_id != client_order_id for each in found) or (alone and len(found) > 1):
             raise VenueUnavailable("GET /v2/orders: the answer is about other orders than asked for")
-        return found[0] if found else None
+        return max(found, key=lambda view: int(view.venue_order_id)) if found else None
 
     async def order(
         self,
@@ -265,13 +270,13 @@ class ZetariumMarket(_TimeReader):
 
 def open_trading(opening: Opening) -> ZetariumTrading:
     session, upkeep = _open(opening, rest_ms=TRADING_KEY_REST_MS, replay_memory_ms=REPLAY_MEMORY_MS)
-    return ZetariumTrading(session=session, upkeep=upkeep)
+    return ZetariumTrading(session=session, upkeep=upkeep, declaration=opening.deviation.of(DECLARATION))
 
 
 def open_reading(opening: Opening) -> ZetariumReading:
     # A read that is refused as a replay is simply asked again: no rest, no memory needed.
     session, upkeep = _open(opening, rest_ms=0, replay_memory_ms=0)
-    return ZetariumReading(session=session, upkeep=upkeep)
+    return ZetariumReading(session=session, upkeep=upkeep, declaration=opening.deviation.of(DECLARATION))
 
 
 def open_market(opening: Opening) -> ZetariumMarket:
