@@ -3,6 +3,8 @@
 from dataclasses import replace
 from itertools import count
 
+from ordergate.ports.control import KillSwitch
+from ordergate.ports.venue import Reading, Trading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch, KillResponder
 from ordergate.runtime.lane import Concurrent
@@ -10,6 +12,7 @@ from ordergate.runtime.opening import open_account
 from ordergate.runtime.presence import Presence
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
+from ordergate.runtime.stage import Stage
 from ordergate.venues.registry import open_reading, open_trading
 from ordergate.wire import streams, subjects
 from services.order_submission.cancels import CancelDesk
@@ -45,45 +48,51 @@ async def compose(frame: Frame) -> None:
 
 
 async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKillSwitch) -> OrderDesk:
-    venue, name, replicas = account.venue_name, account.account_name, frame.installation.bus.replicas
+    venue = account.venue_name
     opening = open_account(frame, account)
     trading = open_trading(venue, opening)
     reading = open_reading(venue, replace(opening, request_share=KILL_SHARE))
     for client in (trading, reading):
         await client.start()
         frame.at_stop(client.close)
+    return serve(frame, account, kill=kill, trading=trading, reading=reading)
+
+
+def serve(stage: Stage, account: AccountSettings, *, kill: KillSwitch, trading: Trading, reading: Reading) -> OrderDesk:
+    """One account's handlers and what they do for as long as the service lives."""
+    venue, name = account.venue_name, account.account_name
     halt = Halt()
     orders = OrderDesk(
         trading=trading,
-        ledger=frame.ledger,
-        publisher=frame.publisher,
+        ledger=stage.ledger,
+        publisher=stage.publisher,
         kill=kill,
         halt=halt,
-        clock=frame.clock,
-        trace=frame.trace,
+        clock=stage.clock,
+        trace=stage.trace,
     )
     live = LiveOrders(
         venue=venue,
         account=name,
-        ledger=frame.ledger,
-        feed=frame.feed,
+        ledger=stage.ledger,
+        feed=stage.feed,
         checkpoint=BusCheckpoint(
-            frame.shelf(streams.CHECKPOINTS),
+            stage.shelf(streams.CHECKPOINTS),
             service=streams.STATUS_POLLING,
             venue=venue,
             account=name,
-            clock=frame.clock,
+            clock=stage.clock,
         ),
     )
     cancels = CancelDesk(
         venue=venue,
         account=name,
         trading=trading,
-        ledger=frame.ledger,
+        ledger=stage.ledger,
         live=live,
-        publisher=frame.publisher,
-        clock=frame.clock,
-        trace=frame.trace,
+        publisher=stage.publisher,
+        clock=stage.clock,
+        trace=stage.trace,
     )
     killing = KillDesk(
         venue=venue,
@@ -94,21 +103,21 @@ async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKill
         live=live,
         trading=trading,
         reading=reading,
-        publisher=frame.publisher,
-        clock=frame.clock,
+        publisher=stage.publisher,
+        clock=stage.clock,
     )
-    frame.task(f"kill:{name}", killing.watch)
-    halting = HaltDesk(venue=venue, account=name, halt=halt, publisher=frame.publisher, clock=frame.clock)
-    frame.task(f"halt:{name}", halting.watch)
-    frame.lane(
-        streams.submission_consumer(venue, name, replicas=replicas),
+    stage.task(f"kill:{name}", killing.watch)
+    halting = HaltDesk(venue=venue, account=name, halt=halt, publisher=stage.publisher, clock=stage.clock)
+    stage.task(f"halt:{name}", halting.watch)
+    stage.lane(
+        streams.submission_consumer(venue, name, replicas=stage.replicas),
         orders.submit,
         mode=Concurrent(key=str, in_flight_max=IN_FLIGHT_MAX, window=IN_FLIGHT_MAX),
     )
     # Cancels of one strategy share a subject but do not wait for each other.
     numbers = count()
-    frame.lane(
-        streams.cancels_consumer(venue, name, replicas=replicas),
+    stage.lane(
+        streams.cancels_consumer(venue, name, replicas=stage.replicas),
         cancels.hear,
         mode=Concurrent(key=lambda _subject: str(next(numbers)), in_flight_max=CANCELS_IN_FLIGHT_MAX),
     )

@@ -1,10 +1,13 @@
 """The composition root of position tracking."""
 
+from ordergate.ports.positions import Positions
+from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.opening import open_account
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
+from ordergate.runtime.stage import Stage
 from ordergate.venues.registry import open_reading
 from ordergate.wire import streams
 from services.position_tracking.handlers import Pace, PositionDesk
@@ -12,31 +15,33 @@ from services.position_tracking.handlers import Pace, PositionDesk
 
 async def compose(frame: Frame) -> None:
     for account in frame.accounts:
-        await _compose_account(frame, account)
+        reading = open_reading(account.venue_name, open_account(frame, account))
+        await reading.start()
+        frame.at_stop(reading.close)
+        serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
 
 
-async def _compose_account(frame: Frame, account: AccountSettings) -> None:
+def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions: Positions) -> PositionDesk:
+    """One account's handlers and what they do for as long as the service lives."""
     venue, name = account.venue_name, account.account_name
-    reading = open_reading(venue, open_account(frame, account))
-    await reading.start()
-    frame.at_stop(reading.close)
     checkpoint = BusCheckpoint(
-        frame.shelf(streams.CHECKPOINTS), service=frame.name, venue=venue, account=name, clock=frame.clock
+        stage.shelf(streams.CHECKPOINTS), service=stage.name, venue=venue, account=name, clock=stage.clock
     )
     desk = PositionDesk(
         venue=venue,
         account=name,
-        feed=frame.feed,
-        positions=BusPositions(frame.bus),
+        feed=stage.feed,
+        positions=positions,
         reading=reading,
-        publisher=frame.publisher,
+        publisher=stage.publisher,
         checkpoint=checkpoint,
-        clock=frame.clock,
-        trace=frame.trace,
+        clock=stage.clock,
+        trace=stage.trace,
         pace=Pace(),
     )
-    frame.task(f"fills:{name}", desk.follow_fills)
-    frame.task(f"publish:{name}", desk.publish_changes)
-    frame.task(f"compare:{name}", desk.compare_with_venue)
-    frame.task(f"checkpoint:{name}", lambda: checkpoint.keep(desk.mark))
-    frame.ready_when(f"{venue}/{name} rebuilt", desk.rebuilt.is_set)
+    stage.task(f"fills:{name}", desk.follow_fills)
+    stage.task(f"publish:{name}", desk.publish_changes)
+    stage.task(f"compare:{name}", desk.compare_with_venue)
+    stage.task(f"checkpoint:{name}", lambda: checkpoint.keep(desk.mark))
+    stage.ready_when(f"{venue}/{name} rebuilt", desk.rebuilt.is_set)
+    return desk

@@ -76,6 +76,10 @@ class Frame:
     def accounts(self) -> tuple[AccountSettings, ...]:
         return self.installation.accounts
 
+    @property
+    def replicas(self) -> int:
+        return self.installation.bus.replicas
+
     def shelf(self, bucket: str) -> BusShelf:
         return BusShelf(self.bus, bucket=bucket)
 
