@@ -32,7 +32,7 @@ async def compose(frame: Frame) -> None:
     frame.task("market", market.watch)
     for account in frame.accounts:
         venue = account.venue_name
-        declaration = find_venue(venue).declaration
+        declaration = account.venue_deviation.of(find_venue(venue).declaration)
         serve(frame, account, declaration=declaration, kill=kill, market=market, positions=BusPositions(frame.bus))
         for symbol in account.symbols:
             frame.ready_when(f"{venue} {symbol} filters and price", partial(market.knows, venue, Symbol(symbol)))
