@@ -7,12 +7,13 @@ import pytest
 from ordergate.runtime.connection import connect
 from ordergate.runtime.lean import LeanClient, Unanswered, header_block, parse_headers
 from ordergate.runtime.server import EmbeddedServer
+from ordergate.runtime.transport import Transport
 from ordergate.trading.errors import Misuse
 from tests.integration.conftest import Connect
 from tests.integration.orders_at_hand import eventually
 
 
-async def listen(client: LeanClient, subject: str) -> list[tuple[bytes, bytes, bytes, bytes | None]]:
+async def listen(client: Transport, subject: str) -> list[tuple[bytes, bytes, bytes, bytes | None]]:
     heard: list[tuple[bytes, bytes, bytes, bytes | None]] = []
 
     def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
@@ -43,6 +44,7 @@ async def test_a_subscription_is_known_to_the_server_when_listen_returns(connect
 
 async def test_ordinary_subscriptions_of_nats_py_still_work_beside_sinks(connected: Connect) -> None:
     bus = await connected()
+    assert isinstance(bus.client, LeanClient)
     subscription = await bus.client.subscribe("plain")
     await bus.client.publish("plain", b"x", headers={"A": "b"})
     message = await subscription.next_msg(timeout=2)

@@ -9,7 +9,7 @@ from ordergate.ports.ledger import Lost, Won
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import Ack, JetStream, Limits, Refusal
-from ordergate.runtime.lean import Requests
+from ordergate.runtime.lean import LeanClient, Requests
 from ordergate.runtime.ledger import StreamLedger
 from ordergate.trading.errors import BusUnavailable, Misuse
 from ordergate.wire import codec, subjects
@@ -36,6 +36,7 @@ def lose_answers(requests: Requests, count: int) -> None:
             return
         take(subject, reply, data, headers)
 
+    assert isinstance(requests._client, LeanClient)
     sinks = requests._client._sinks
     number = next(number for number, sink in sinks.items() if sink == take)
     sinks[number] = drop

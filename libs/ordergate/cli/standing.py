@@ -158,7 +158,7 @@ async def read(bus: Bus, line: Line, caller: Caller) -> Standing:
     has_audit = streams.AUDIT in there
     return Standing(
         now_ms=now_ms,
-        server=str(bus.client.connected_server_version),
+        server=bus.client.server_version,
         answer_ms=answer_ms,
         streams=tuple(states),
         lanes=tuple(lanes),

@@ -1,5 +1,6 @@
 """The connection of one service to the bus: settings under which it survives any outage, and tells when it cannot."""
 
+import secrets
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import structlog
 
 from ordergate.runtime.jetstream import JetStream, Limits
 from ordergate.runtime.lean import LeanClient, Requests
+from ordergate.runtime.transport import Draw, Transport
 from ordergate.wire import subjects
 
 RECONNECT_WAIT_SECONDS = 0.2
@@ -33,11 +35,12 @@ class ConnectionCounts:
 class Bus:
     """One connection with what is made of it. `inbox` is this service's own prefix: permissions name it."""
 
-    client: LeanClient
+    client: Transport
     requests: Requests
     jetstream: JetStream
     inbox: str
     counts: ConnectionCounts = field(default_factory=ConnectionCounts)
+    draw: Draw = secrets.token_hex
 
     async def close(self) -> None:
         """Send what is pending, then close."""

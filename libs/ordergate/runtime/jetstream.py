@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from ordergate.runtime.lean import LeanClient, Requests, Unanswered
+from ordergate.runtime.lean import Requests, Unanswered
+from ordergate.runtime.transport import Transport
 from ordergate.trading.errors import BusUnavailable
 
 WRONG_LAST_SEQUENCE = 10071
@@ -63,7 +64,7 @@ class StoredMessage:
 class JetStream:
     """Raises BusUnavailable when the total limit passes without an answer; what was asked may then have happened."""
 
-    def __init__(self, client: LeanClient, requests: Requests, *, limits: Limits | None = None) -> None:
+    def __init__(self, client: Transport, requests: Requests, *, limits: Limits | None = None) -> None:
         self._client = client
         self._requests = requests
         self._limits = limits or Limits()

@@ -16,10 +16,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from typing_extensions import override
 
+from ordergate.runtime.transport import Draw, Sink, Transport
 from ordergate.trading.errors import Misuse
-
-Sink = Callable[[bytes, bytes, bytes, bytes | None], None]
-"""Takes subject, reply subject, payload and raw headers of one message, in the read loop: it must be quick and must not raise."""
 
 NO_RESPONDERS = b"NATS/1.0 503"
 _SWEEP_SECONDS = 0.1
@@ -40,6 +38,10 @@ class LeanClient(Client):
         """Reconnecting, but the task that should do it has ended: an exception that nats-py does not expect ends it without a word."""
         task = self._reconnection_task
         return self.is_reconnecting and task is not None and task.done()
+
+    @property
+    def server_version(self) -> str:
+        return str(self.connected_server_version)
 
     async def listen(self, subject: str, sink: Sink) -> int:
         """Subscribe `sink` and return the subscription's number; it survives reconnects. Returns once the server knows of it."""
@@ -144,9 +146,9 @@ class Reply:
 class Requests:
     """Requests that share one inbox subscription and one timer. `ask` costs one future and one frame."""
 
-    def __init__(self, client: LeanClient, *, inbox: str) -> None:
+    def __init__(self, client: Transport, *, inbox: str, draw: Draw = secrets.token_hex) -> None:
         self._client = client
-        self._prefix = f"{inbox}.{secrets.token_hex(8)}."
+        self._prefix = f"{inbox}.{draw(8)}."
         self._tokens = itertools.count()
         self._waiting: dict[bytes, tuple[asyncio.Future[Reply], float]] = {}
         self._timer: asyncio.TimerHandle | None = None

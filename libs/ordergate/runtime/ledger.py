@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Entry, Lost, Won
 from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, JetStream, Refusal, StoredMessage
+from ordergate.runtime.transport import Draw
 from ordergate.trading.errors import BusUnavailable, Misuse
 from ordergate.trading.events import Event
 from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
@@ -32,14 +33,22 @@ _STALE_READS_MAX = 3
 class StreamLedger:
     """Each append call draws its own appendId; every repetition within the call carries the same one."""
 
-    def __init__(self, jetstream: JetStream, *, clock: Clock, traceparent: Traceparent | None = None) -> None:
+    def __init__(
+        self,
+        jetstream: JetStream,
+        *,
+        clock: Clock,
+        traceparent: Traceparent | None = None,
+        draw: Draw = secrets.token_hex,
+    ) -> None:
         self._jetstream = jetstream
         self._clock = clock
         self._traceparent = traceparent
+        self._draw = draw
 
     async def append(self, order: Order, event: Event, *, after: int, correction: bool = False) -> Won | Lost:
         """See ports.ledger. Raises Misuse if the bus refuses the message itself (too large), BusUnavailable."""
-        append_id = secrets.token_hex(12)
+        append_id = self._draw(12)
         subject, guard = subjects.order_address(order)
         payload = codec.encode_order(order, event, append_id, correction=correction)
         headers = self._headers(order, guard, after)

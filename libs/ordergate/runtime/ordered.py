@@ -6,7 +6,6 @@ is lost, and no gap would show it until the next message).
 """
 
 import asyncio
-import secrets
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -16,10 +15,12 @@ import structlog
 
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import Refusal
-from ordergate.runtime.pull import Pull, delivered_parts
+from ordergate.runtime.pull import PacedPull, delivered_parts
 from ordergate.trading.errors import BusUnavailable
 
 WINDOW = 1_000
+PACE_SECONDS = 0.01
+"""How much later than it could a reading that has caught up hears of most messages: see runtime.pull.PacedPull."""
 _TICK_SECONDS = 0.25
 _PAUSE_SECONDS = 0.5
 _INACTIVE_SECONDS = 30
@@ -49,7 +50,7 @@ class OrderedRead:
         self._queue: deque[tuple[Read, int]] = deque()
         self._expected = 1
         self._broken = False
-        self._pull: Pull | None = None
+        self._pull: PacedPull | None = None
         self._loop = asyncio.get_running_loop()
         self._wake: asyncio.Future[None] = self._loop.create_future()
         self._ticker: asyncio.TimerHandle | None = None
@@ -98,7 +99,7 @@ class OrderedRead:
             self._queue.clear()
             self._broken = False
             self._expected = 1
-            name = f"ordered-{secrets.token_hex(8)}"
+            name = f"ordered-{self._bus.draw(8)}"
             try:
                 answer = await self._bus.jetstream.api(
                     f"CONSUMER.CREATE.{self._stream}.{name}",
@@ -111,11 +112,19 @@ class OrderedRead:
                 structlog.get_logger("feed").error("a feed is refused", feed=self.name, error=answer.description)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._pull = Pull(
-                self._bus, stream=self._stream, consumer=name, window=WINDOW, room=self._room, take=self._take
+            waiting = int(answer.get("num_pending", 0))
+            self._pull = PacedPull(
+                self._bus,
+                stream=self._stream,
+                consumer=name,
+                window=WINDOW,
+                room=self._room,
+                take=self._take,
+                pace_seconds=PACE_SECONDS,
+                behind=waiting > 0,
             )
             await self._pull.start()
-            return int(answer.get("num_pending", 0))
+            return waiting
 
     async def _nothing_waits(self) -> bool:
         """Messages that waited may have expired since they were counted, and then none comes to say that it is the last. The consumer's own
@@ -159,6 +168,8 @@ class OrderedRead:
             self._break()
             return
         self._expected += 1
+        if pending == 0 and self._pull is not None:
+            self._pull.caught_up()
         self._queue.append((Read(subject.decode(), sequence, stored_at_ns // 1_000_000, data, headers), pending))
         self._rouse()
 

@@ -4,8 +4,9 @@ A request dies with the server or its leader without a word, so each has a short
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
+
+from typing_extensions import override
 
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.lean import NO_RESPONDERS
@@ -19,6 +20,7 @@ Take = Callable[[bytes, bytes, bytes, bytes | None], None]
 
 _PENDING_HEADER = b"Nats-Pending-Messages: "
 _STATUS_PREFIX = b"NATS/1.0 "
+_NO_MORE = (b"NATS/1.0 408", b"NATS/1.0 404")
 
 
 class Pull:
@@ -30,7 +32,7 @@ class Pull:
         self.consumer = consumer
         self._client = bus.client
         self._loop = asyncio.get_running_loop()
-        self._inbox = f"{bus.inbox}.{secrets.token_hex(8)}"
+        self._inbox = f"{bus.inbox}.{bus.draw(8)}"
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._window = window
         self._room = room
@@ -72,9 +74,12 @@ class Pull:
         free = min(self._window, self._room()) - self._asked
         if not self._open or free < 1 or (self._asked and 2 * free < self._window):
             return
-        body = b'{"batch":%d,"expires":%d}' % (free, int(EXPIRY_SECONDS * 1e9))
-        if self._client.post(self._subject, body, reply=f"{self._inbox}.p"):
-            self._asked += free
+        self._ask(free)
+
+    def _ask(self, count: int, *, wait: bool = True) -> None:
+        how = b'"expires":%d' % int(EXPIRY_SECONDS * 1e9) if wait else b'"no_wait":true'
+        if self._client.post(self._subject, b'{"batch":%d,%s}' % (count, how), reply=f"{self._inbox}.p"):
+            self._asked += count
 
     def tick(self) -> None:
         """To be called a few times a second: notices requests that died in silence."""
@@ -108,6 +113,104 @@ class Pull:
         if self._again is not None:
             self._again.cancel()
         self._again = self._loop.call_later(ABSENT_PAUSE_SECONDS, self.restart)
+
+
+class PacedPull(Pull):
+    """A pull for those who follow and are in no hurry: what is stored in a short time comes in one gulp.
+
+    Whatever is delivered at once wakes its reader at the very moment in which the next step of that order is to be made, on the same
+    processors. So a reader that has caught up asks for one message only; when it comes it rests for `pace_seconds`, then takes all that
+    waits, as often as there is something.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        consumer: str,
+        window: int,
+        room: Callable[[], int],
+        take: Take,
+        pace_seconds: float,
+        behind: bool,
+    ) -> None:
+        super().__init__(bus, stream=stream, consumer=consumer, window=window, room=room, take=take)
+        self._pace_seconds = pace_seconds
+        self._behind = behind
+        self._rest: asyncio.TimerHandle | None = None
+        self._first: tuple[bytes, bytes, bytes, bytes | None] | None = None  # what rang, not handed on yet
+        self._gulping = False
+        self._gulped = 0
+
+    @override
+    async def stop(self) -> None:
+        self._wake()
+        self._first = None
+        await super().stop()
+
+    @override
+    def restart(self) -> None:
+        self._wake()
+        self._first = None
+        self._gulping = False
+        super().restart()
+
+    def caught_up(self) -> None:
+        """The reader is at the end: from now on slowly, as soon as what is asked for has come or run out."""
+        self._behind = False
+
+    @override
+    def refill(self) -> None:
+        if self._behind:
+            super().refill()
+        elif self._open and not self._asked and self._rest is None and self._room() > 0:
+            self._gulping = False
+            self._ask(1)
+
+    @override
+    def _hear(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        if self._behind or not reply:
+            super()._hear(subject, reply, data, headers)
+            return
+        self._heard_at = self._loop.time()
+        self.gone = None
+        self._asked = max(0, self._asked - 1)
+        if self._gulping:
+            self._gulped += 1
+            self._take(subject, reply, data, headers)
+            if not self._asked:  # as many as there was room for
+                self._gulp()
+        elif self._asked or self._first is not None:  # the rest of what was asked for while behind
+            self._take(subject, reply, data, headers)
+        else:
+            self._first = (subject, reply, data, headers)
+            self._rest = self._loop.call_later(self._pace_seconds, self._gulp)
+
+    @override
+    def _hear_status(self, headers: bytes) -> None:
+        ended, self._gulping = self._gulping and headers.startswith(_NO_MORE), False
+        if ended and self._gulped:
+            self._asked, self._heard_at, self.gone = 0, self._loop.time(), None
+            self._rest = self._loop.call_later(self._pace_seconds, self._gulp)
+        else:
+            super()._hear_status(headers)
+
+    def _gulp(self) -> None:
+        self._wake()
+        room = min(self._window, self._room())
+        if room < 1 or not self._open:
+            return  # whoever makes room asks again
+        self._gulping, self._gulped = True, 0
+        self._ask(room, wait=False)
+        first, self._first = self._first, None
+        if first is not None:
+            self._take(*first)
+
+    def _wake(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
 
 def delivered_parts(reply: bytes) -> tuple[int, int, int, int, int]:
