@@ -2,7 +2,16 @@
 
 from enum import IntEnum
 
-from ordergate.trading.errors import BusUnavailable, Misconfigured, Misuse, OrdergateError, StillWaiting, Unavailable
+from ordergate.trading.errors import (
+    BusUnavailable,
+    Misconfigured,
+    Misuse,
+    OrdergateError,
+    StillWaiting,
+    Unavailable,
+    UnsafeKeyFile,
+    WrongKey,
+)
 
 
 class Exit(IntEnum):
@@ -27,6 +36,8 @@ def code_of(error: OrdergateError) -> Exit:
     match error:
         case StillWaiting() | Indefinite():
             return Exit.UNKNOWN
+        case UnsafeKeyFile() | WrongKey():
+            return Exit.NOT_DONE
         case Misconfigured() | Unavailable():
             return Exit.UNAVAILABLE
         case Misuse():

@@ -6,15 +6,18 @@
     - TransitionRefused       an event that cannot happen to an order in this state
     - InvalidIntent           an intent that the gate would refuse; nothing was published
     - IntentTooLarge          an intent over the limit of the bus; nothing was stored
+    - Unsignable              a signing scheme that does not exist, or a payload that it cannot sign
   x Misconfigured             the installation is wrong: an operator must change it, the service refuses to start
     - StreamDrift             a stream, consumer or bucket differs from its declaration
     - UnsafeKeyFile           a key file that others can read, or that is not a key
+    - WrongKey                a key that cannot do what it is given for: damaged, locked, of another kind, or allowed too much
     - UnknownVenue            no adapter of that name
   x Unavailable               the world is away: the same call may succeed later
     - BusUnavailable          the bus did not answer in the time given
     - StillWaiting            what was waited for has not happened in the time given
     - VenueUnavailable        a read from the venue failed
     - ClockUnknown            the venue's time is not known well enough to sign
+    - SecretStoreUnavailable  the store that keeps the keys did not give one
   x Unreadable                bytes that are not the message they should be
 
 Expected outcomes (a refusal by risk, a rejection by a venue, an unknown outcome) are values, not errors.
@@ -62,6 +65,10 @@ class IntentTooLarge(Misuse):
         self.max_bytes = max_bytes
 
 
+class Unsignable(Misuse, ValueError):
+    """A signing scheme that does not exist, or a payload that it cannot sign."""
+
+
 class Misconfigured(OrdergateError):
     """The installation is wrong; an operator must change it."""
 
@@ -72,6 +79,10 @@ class StreamDrift(Misconfigured):
 
 class UnsafeKeyFile(Misconfigured):
     """A key file that others can read, or that is not a key; set its mode to 0400."""
+
+
+class WrongKey(Misconfigured):
+    """A key that cannot do what it is given for; give another."""
 
 
 class UnknownVenue(Misconfigured):
@@ -96,6 +107,10 @@ class VenueUnavailable(Unavailable):
 
 class ClockUnknown(Unavailable):
     """The venue's time is not known well enough to sign; nothing was sent."""
+
+
+class SecretStoreUnavailable(Unavailable):
+    """The store that keeps the keys did not give one; the key that is loaded stays in use."""
 
 
 class Unreadable(OrdergateError, ValueError):

@@ -1,31 +1,44 @@
-"""Keys of a venue, read from files that nobody else can read, and never shown."""
+"""Files that hold secrets: opened only when nobody else can read them, and looked at again when they change.
 
-import hashlib
+Symbolic links are followed, and what is judged is the file that was opened: a secret volume of Kubernetes is a link to `..data`, which is itself a link
+that is exchanged when the secret changes.
+"""
+
 import json
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from ordergate.access import redaction
+from ordergate.access.keys.key import Key, make_key
 from ordergate.trading.errors import UnsafeKeyFile
-from ordergate.trading.ids import KeyId
 
 KEY_FILE_BYTES_MAX = 16_384
 _FORBIDDEN_MODE = stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP
 """Others nothing. The group may read: a secret that Kubernetes mounts for a non-root user is 0440."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """A key pair of one account. Only `id` may be shown: a short digest of the public part."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Tells one content of a file from the next, without reading it. All zero: there is none."""
 
-    id: KeyId
-    public: str = field(repr=False)
-    secret: str = field(repr=False)
+    device: int = 0
+    inode: int = 0
+    size: int = 0
+    modified_ns: int = 0
+    changed_ns: int = 0
 
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a key does not leave its process")
+
+def version_of(path: Path) -> Version:
+    """Of the file that `path` leads to through all links. Never raises: what cannot be looked at has no version."""
+    try:
+        return _version(path.stat())
+    except OSError:
+        return Version()
+
+
+def _version(found: os.stat_result) -> Version:
+    return Version(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def read_key(path: Path) -> Key:
@@ -33,22 +46,16 @@ def read_key(path: Path) -> Key:
 
     Raises UnsafeKeyFile when others can read the file, or it is not a key; the message never holds any of its text.
     """
-    text = _read_private(path)
-    public, secret = _parse(text, path)
+    public, secret = _parse(_ascii(read_private(path), path), path)
     if not _is_token(public) or not _is_token(secret):
         raise UnsafeKeyFile(f"{path}: key and secret must be visible ASCII without spaces")
     return make_key(public=public, secret=secret)
 
 
-def make_key(*, public: str, secret: str) -> Key:
-    """A key from its parts, registered with redaction."""
-    redaction.register(public, secret)
-    return Key(id=KeyId(hashlib.sha256(public.encode()).hexdigest()[:10]), public=public, secret=secret)
-
-
-def _read_private(path: Path) -> str:
+def read_private(path: Path) -> bytes:
+    """The whole content of a secret file. Raises UnsafeKeyFile: missing, readable by others, no file, or longer than KEY_FILE_BYTES_MAX."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its writer
     except OSError as error:
         raise UnsafeKeyFile(f"{path}: cannot be read: {error.strerror}") from error
     try:
@@ -59,10 +66,17 @@ def _read_private(path: Path) -> str:
         if found.st_mode & _FORBIDDEN_MODE:
             raise UnsafeKeyFile(f"{path}: mode {stat.S_IMODE(found.st_mode):04o} lets others in; set it to 0400")
         content = os.read(descriptor, KEY_FILE_BYTES_MAX + 1)
+        torn = _version(os.fstat(descriptor)) != _version(found)
     finally:
         os.close(descriptor)
+    if torn:
+        raise UnsafeKeyFile(f"{path}: was written while it was read; write a new file and move it into place")
     if len(content) > KEY_FILE_BYTES_MAX:
         raise UnsafeKeyFile(f"{path}: is too long for a key")
+    return content
+
+
+def _ascii(content: bytes, path: Path) -> str:
     try:
         return content.decode("ascii")
     except UnicodeDecodeError:
@@ -74,7 +88,7 @@ def _parse(text: str, path: Path) -> tuple[str, str]:
     if stripped.startswith("{"):
         try:
             document = json.loads(stripped)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnsafeKeyFile(f"{path}: is not JSON") from None  # the decoder's own message may quote the text
         public, secret = document.get("key"), document.get("secret")
         if isinstance(public, str) and isinstance(secret, str):
