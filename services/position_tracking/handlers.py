@@ -185,12 +185,13 @@ class PositionDesk:
                         return
 
     def _note_marks(self, theirs: Sequence[VenuePosition]) -> None:
-        for position in theirs:
-            if self._marks.get(position.symbol) != position.mark_price:
-                self._marks[position.symbol] = position.mark_price
-                if position.symbol in self._folded:
-                    self._dirty.add(position.symbol)
-                    self._changed.set()
+        """A symbol that the venue no longer shows has no mark: an old one would pass for the present price."""
+        marks = {position.symbol: position.mark_price for position in theirs}
+        changed = {symbol for symbol in {*marks, *self._marks} if marks.get(symbol) != self._marks.get(symbol)}
+        self._marks = marks
+        self._dirty |= changed & self._folded.keys()
+        if self._dirty:
+            self._changed.set()
 
     def _quantities(self) -> Quantities:
         return {

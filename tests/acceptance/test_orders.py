@@ -67,6 +67,25 @@ async def test_the_position_is_the_sum_of_the_fills_and_the_venues_own(desk: Des
     await until(agreed, what="position, fills and the venue agree")
 
 
+async def test_a_position_bears_the_venues_mark_and_what_closing_at_it_would_bring(desk: Desk) -> None:
+    await desk.wait_order(await desk.place(symbol="ETHUSDT", side="BUY", quantity="0.020"), "filled")
+
+    async def marked() -> dict[str, Any] | None:
+        ours = await desk.last("POSITIONS", f"positions.{VENUE}.{ACCOUNT}.ETHUSDT")
+        return ours if ours is not None and "markPrice" in ours else None
+
+    position = await until(marked, what="a mark price from the venue's own read")
+    check_schema("PositionMessage", position)
+    mark = Decimal(position["markPrice"])
+    assert mark > 0
+    worth = [
+        Decimal(leg["cashFlow"]) + Decimal(leg["quantity"]) * mark
+        for legs in position["byStrategy"].values()
+        for leg in legs.values()
+    ]
+    assert Decimal(position["realisedPnl"]) + Decimal(position["unrealisedPnl"]) == sum(worth)
+
+
 async def test_maker_fills_that_the_venue_hides_are_inferred_and_marked(desk: Desk) -> None:
     """A resting order is filled as the maker; the trade list of the venue never shows that."""
     price = await desk.price()

@@ -20,4 +20,7 @@ class Positions(Protocol):
         """The last message of every symbol of the account."""
 
     async def store(self, position: Position, *, mark_price: Decimal | None, after: int) -> int | None:
-        """Compare-and-set on the symbol's subject; the new sequence, or None when somebody else wrote since."""
+        """Compare-and-set on the symbol's subject; the new sequence, or None when somebody else wrote since.
+
+        mark_price: the venue's at its last read, None where it showed no position; published with the unrealised profit that it makes.
+        """

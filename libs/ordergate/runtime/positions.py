@@ -32,15 +32,15 @@ class BusPositions:
                 stored[message.subject] = StoredPosition(position=position, sequence=message.sequence)
         return tuple(stored.values())
 
-    async def store(self, position: Position, *, mark_price: Decimal | None, after: int) -> int | None:  # noqa: ARG002 - see the port: only some encodings carry it
+    async def store(self, position: Position, *, mark_price: Decimal | None, after: int) -> int | None:
         subject = subjects.position(position)
-        payload = codec.encode_position(position)
+        payload = codec.encode_position(position, mark_price=mark_price)
         headers = header_block({EXPECTED_LAST_SUBJECT_SEQUENCE: str(after)})
         answer = await self._bus.jetstream.publish(subject, payload, headers=headers)
         if isinstance(answer, Ack):
             return answer.sequence
         if answer.error_code != WRONG_LAST_SEQUENCE:
             raise Misuse(f"the bus refuses a position: {answer.description}")
-        # Perhaps our own, whose ack was lost: a fold is a pure function of FILLS, so the same bytes are the same fact.
+        # Perhaps our own, whose ack was lost: the same bytes are the same fold and mark, so the same fact.
         last = await self._bus.jetstream.last(POSITIONS, subject)
         return last.sequence if last is not None and last.data == payload else None

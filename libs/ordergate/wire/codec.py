@@ -1,5 +1,7 @@
 """The services' fast way between our facts and bytes. No schema check on the hot path: the tests hold both to the same schemas."""
 
+from decimal import Decimal
+
 import orjson
 
 from ordergate.trading.errors import Unreadable
@@ -33,8 +35,8 @@ def decode_fill(data: bytes) -> Fill:
     return facts.fill_from(_document(data))
 
 
-def encode_position(position: Position) -> bytes:
-    return orjson.dumps(facts.position_document(position))
+def encode_position(position: Position, *, mark_price: Decimal | None = None) -> bytes:
+    return orjson.dumps(facts.position_document(position, mark_price=mark_price))
 
 
 def decode_position(data: bytes) -> Position:

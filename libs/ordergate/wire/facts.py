@@ -40,7 +40,7 @@ from ordergate.trading.order import (
     TimeInForce,
     VenueView,
 )
-from ordergate.trading.position import Leg, Position
+from ordergate.trading.position import Leg, Position, unrealised
 from ordergate.wire.messages import SCHEMA, EventKind
 
 Document = dict[str, Any]
@@ -184,33 +184,42 @@ def fill_document(fill: Fill) -> Document:
     return document
 
 
-def position_document(position: Position) -> Document:
-    return {
+def position_document(position: Position, *, mark_price: Decimal | None = None) -> Document:
+    """mark_price: the venue's, if it is known; with it goes what closing at that price would bring."""
+    document: Document = {
         "schema": SCHEMA,
         "venue": position.venue,
         "account": position.account,
         "symbol": position.symbol,
         "quantity": decimal_text(position.quantity),
         "realisedPnl": decimal_text(position.realised_pnl),
-        "legs": _legs_document(position.legs),
-        "byStrategy": {strategy: _legs_document(legs) for strategy, legs in position.by_strategy.items()},
+        "legs": _legs_document(position.legs, mark_price),
+        "byStrategy": {strategy: _legs_document(legs, mark_price) for strategy, legs in position.by_strategy.items()},
         "fees": {asset: decimal_text(paid) for asset, paid in position.fees.items()},
         "fillCount": position.fill_count,
         "tradedVolume": decimal_text(position.traded_volume),
         "upToSequence": position.up_to_sequence,
     }
+    if mark_price is not None:
+        document["markPrice"] = decimal_text(mark_price)
+        document["unrealisedPnl"] = decimal_text(unrealised(position, mark_price))
+    return document
 
 
-def _legs_document(legs: Mapping[PositionSide, Leg]) -> Document:
-    return {
-        side.value: {
-            "quantity": decimal_text(leg.quantity),
-            "realisedPnl": decimal_text(leg.realised_pnl),
-            "cashFlow": decimal_text(leg.cash_flow),
-            "entryPrice": decimal_text(leg.entry_price),
-        }
-        for side, leg in legs.items()
+def _legs_document(legs: Mapping[PositionSide, Leg], mark_price: Decimal | None) -> Document:
+    return {side.value: _leg_document(leg, mark_price) for side, leg in legs.items()}
+
+
+def _leg_document(leg: Leg, mark_price: Decimal | None) -> Document:
+    document: Document = {
+        "quantity": decimal_text(leg.quantity),
+        "realisedPnl": decimal_text(leg.realised_pnl),
+        "cashFlow": decimal_text(leg.cash_flow),
+        "entryPrice": decimal_text(leg.entry_price),
     }
+    if mark_price is not None:
+        document["unrealisedPnl"] = decimal_text(leg.unrealised(mark_price))
+    return document
 
 
 def _add_present(document: Document, **fields: str | int | None) -> None:
@@ -258,15 +267,29 @@ def _evidence_document(event: Event) -> Document:
             evidence: Document = {"attempt": event.attempt.number}
             if event.proof is not None:
                 evidence["proof"] = event.proof.value
+            if event.fence is not None:
+                evidence["fence"] = _fence_document(event.fence)
             return evidence
         case EndedUnsent():
-            return {"proof": event.proof.value}
+            return {"proof": event.proof.value, "attempt": event.attempt}
         case VenueRejected() | OutcomeLost():
             return {"attempt": event.attempt}
         case ProvenNotPlaced():
             return {"attempt": event.attempt, "fenceMs": event.fence_ms, "askedAtMs": list(event.asked_at_ms)}
         case _:
             return {}
+
+
+def _fence_document(fence: ProvenNotPlaced) -> Document:
+    """What proved that the attempt before this one cannot execute: an event of its own, had the order ended there."""
+    document: Document = {
+        "attempt": fence.attempt,
+        "fenceMs": fence.fence_ms,
+        "askedAtMs": list(fence.asked_at_ms),
+        "atMs": fence.at_ms,
+    }
+    _add_present(document, errorId=fence.error_id)
+    return document
 
 
 def _view_document(view: VenueView) -> Document:

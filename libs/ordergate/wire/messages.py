@@ -223,14 +223,28 @@ class VenueViewPart(_Part):
     error_id: str | None = None
 
 
+class FencePart(_Part):
+    """Asked after venue time fenceMs, never found: why the attempt before a resend can never execute. atMs: when we knew."""
+
+    attempt: int
+    fence_ms: TimeMs
+    asked_at_ms: tuple[TimeMs, ...]
+    at_ms: TimeMs
+    error_id: str | None = None
+
+
 class EvidencePart(_Part):
-    """What was seen: the venue's view, or the proof that an attempt cannot execute (fence and lookups in venue time)."""
+    """What was seen: the venue's view, or the proof that an attempt cannot execute (fence and lookups in venue time).
+
+    attempt: the one that the proof is about, 0 where none had begun; in a write-ahead, the new one. fence: of a write-ahead, see FencePart.
+    """
 
     view: VenueViewPart | None = None
     proof: str | None = None
     attempt: int | None = None
     fence_ms: TimeMs | None = None
     asked_at_ms: tuple[TimeMs, ...] | None = None
+    fence: FencePart | None = None
 
 
 class OrderMessage(_Fact):
@@ -299,16 +313,23 @@ class FillMessage(_Fact):
 
 
 class LegPart(_Part):
-    """One position side: signed quantity, profit and cash flow in quote units; entryPrice says again what follows from them."""
+    """One position side: signed quantity, profit and cash flow in quote units; entryPrice and unrealisedPnl say again what follows from
+    them and the mark price.
+    """
 
     quantity: DecimalText
     realised_pnl: DecimalText
     cash_flow: DecimalText
     entry_price: DecimalText
+    unrealised_pnl: DecimalText | None = None
 
 
 class PositionMessage(_Fact):
-    """The fold of one symbol's fills up to a FILLS sequence: the account's net, and the same fills apart by strategy."""
+    """The fold of one symbol's fills up to a FILLS sequence: the account's net, and the same fills apart by strategy.
+
+    markPrice: the venue's at its last read, absent where that read showed no position. Of the parts, quantity, cash flow and the sum of
+    realised and unrealised profit add up to the net exactly; realised alone need not (two strategies long and short of one flat net).
+    """
 
     venue: Name
     account: Name
@@ -321,6 +342,8 @@ class PositionMessage(_Fact):
     fill_count: Count
     traded_volume: DecimalText
     up_to_sequence: Sequence
+    mark_price: DecimalText | None = None
+    unrealised_pnl: DecimalText | None = None
 
 
 class AnswerOutcome(StrEnum):

@@ -130,11 +130,25 @@ views = st.builds(
     updated_at_ms=times,
     error_id=st.none() | error_ids,
 )
+proofs_of_the_fence = st.builds(
+    ProvenNotPlaced,
+    attempt=st.integers(1, 9),
+    fence_ms=times,
+    asked_at_ms=st.lists(times, max_size=4).map(tuple),
+    at_ms=times,
+    error_id=st.none() | error_ids,
+)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Approved, request=requests, at_ms=times),
     st.builds(Refused, request=requests, at_ms=times, reason=texts, error_id=error_ids),
     st.builds(Adopted, request=requests, view=views, at_ms=times),
-    st.builds(SubmissionBegan, attempt=attempts, at_ms=times, proof=st.none() | st.sampled_from(NonExecution)),
+    st.builds(
+        SubmissionBegan,
+        attempt=attempts,
+        at_ms=times,
+        proof=st.none() | st.sampled_from(NonExecution),
+        fence=st.none() | proofs_of_the_fence,
+    ),
     st.builds(
         EndedUnsent,
         state=st.sampled_from([State.CANCELED, State.EXPIRED]),
@@ -142,18 +156,12 @@ events: st.SearchStrategy[Event] = st.one_of(
         at_ms=times,
         error_id=st.none() | error_ids,
         proof=st.sampled_from(NonExecution),
+        attempt=st.integers(0, 9),
     ),
     st.builds(VenueReported, view=views, source=st.sampled_from(Source), at_ms=times),
     st.builds(VenueRejected, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
     st.builds(OutcomeLost, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
-    st.builds(
-        ProvenNotPlaced,
-        attempt=st.integers(1, 9),
-        fence_ms=times,
-        asked_at_ms=st.lists(times, max_size=4).map(tuple),
-        at_ms=times,
-        error_id=st.none() | error_ids,
-    ),
+    proofs_of_the_fence,
     st.builds(CancelRequested, at_ms=times, reason=texts),
     st.builds(Restated, at_ms=times),
 )

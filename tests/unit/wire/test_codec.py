@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ordergate.trading.amounts import total
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.events import Event, Source, VenueReported
 from ordergate.trading.fills import Fill
 from ordergate.trading.order import Order
-from ordergate.trading.position import Position
+from ordergate.trading.position import Position, unrealised
 from ordergate.wire import codec, documents, facts
 from ordergate.wire.messages import FillMessage, OrderMessage, PositionMessage
 from tests.unit.wire import facts_of_life as life
@@ -67,6 +68,27 @@ def test_a_position_survives_the_bus_and_keeps_to_its_schema(position: Position)
     assert codec.decode_position(data) == position
     assert PositionMessage.of(data).up_to_sequence == position.up_to_sequence
     schema("PositionMessage").validate(json.loads(data))
+
+
+@given(life.positions, life.amounts)
+def test_with_the_venues_mark_goes_what_closing_would_bring_and_the_parts_add_up_to_it(
+    position: Position, mark: Decimal
+) -> None:
+    data = codec.encode_position(position, mark_price=mark)
+    schema("PositionMessage").validate(json.loads(data))
+    message = PositionMessage.of(data)
+    assert codec.decode_position(data) == position
+    assert message.mark_price is not None
+    assert message.unrealised_pnl is not None
+    assert Decimal(message.mark_price) == mark
+    assert Decimal(message.unrealised_pnl) == unrealised(position, mark)
+    legs = [Decimal(leg.unrealised_pnl or "NaN") for leg in message.legs.values()]
+    assert total(legs) == unrealised(position, mark)
+    for strategy, parts in position.by_strategy.items():
+        told = message.by_strategy[strategy]
+        assert {side: Decimal(leg.unrealised_pnl or "NaN") for side, leg in told.items()} == {
+            side: leg.unrealised(mark) for side, leg in parts.items()
+        }
 
 
 @given(life.fills)
