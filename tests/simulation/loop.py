@@ -201,6 +201,7 @@ class Node:
     def __init__(self, scheduler: Scheduler, name: str, *, wall_offset_ms: int, rate: float) -> None:
         self.scheduler = scheduler
         self.name = name
+        self.number = len(scheduler.nodes)
         self.is_alive = True
         self.halted = False  # frozen or dead: none of its callbacks runs
         self.held: list[Handle] = []
@@ -376,12 +377,13 @@ _EMPTY = Context()
 
 
 def _close(coroutine: Any) -> None:
-    """Run the coroutine's `finally` blocks now. One that awaits in them is closed again, from there."""
+    """Run what is left of a coroutine now, as if it were cancelled; where it awaits in a `finally` block, again, from there.
+
+    Not by close(): that leaves an asynchronous generator which it awaits half closed.
+    """
     for _ in range(_CLOSINGS_MAX):
         try:
-            coroutine.close()
-        except RuntimeError:  # it awaited in a `finally` block
-            continue
-        except BaseException:  # noqa: BLE001, S110 - the last words of a dead process
-            pass
-        return
+            coroutine.throw(asyncio.CancelledError())
+        except BaseException:  # noqa: BLE001 - the last words of a dead process
+            return
+    coroutine.close()

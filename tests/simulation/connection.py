@@ -1,0 +1,263 @@
+"""A simulated connection of one node to the simulated bus (runtime.transport.Transport), frame by frame and in order both ways.
+
+As over TCP: frames are late, never out of order. A short cut only delays them; a long one, a restart of the bus or the death of the
+node loses what is on the wire, and nobody is told what of it had arrived.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nats.errors import ConnectionClosedError, FlushTimeoutError
+
+from ordergate.runtime.connection import PING_SECONDS, PINGS_OUTSTANDING_MAX, RECONNECT_WAIT_SECONDS, Bus, inbox_of
+from ordergate.runtime.jetstream import JetStream, Limits
+from ordergate.runtime.lean import Requests
+from ordergate.runtime.server import MAX_PAYLOAD_BYTES
+from ordergate.runtime.transport import Sink
+from ordergate.trading.errors import Misuse
+from tests.simulation.loop import Node
+
+if TYPE_CHECKING:
+    from tests.simulation.bus import SimBus
+
+_FLUSH_SECONDS = 10.0
+_LATER_MAX = 10_000
+
+Up = tuple[Callable[..., None], tuple[object, ...]]
+Down = tuple[int, str, str, bytes, bytes | None]
+
+
+class SimConnection:
+    """What one client knows of its connection, and the two wires to the server."""
+
+    def __init__(self, server: "SimBus", node: Node) -> None:
+        self.node = node
+        self.is_cut = False
+        self._server = server
+        self._scheduler = node.scheduler
+        self._draws = node.scheduler.draws(f"wire:{node.number}:{len(server.connections)}")
+        self._connected = False
+        self._closed = False
+        self._subjects: dict[int, str] = {}
+        self._sinks: dict[int, Sink] = {}
+        self._numbers = 0
+        self._lost: list[Callable[[], None]] = []
+        self._back: list[Callable[[], None]] = []
+        self._later: list[tuple[str, bytes]] = []
+        self._came_back = asyncio.Event()
+        self._up: deque[Up] = deque()
+        self._down: deque[Down] = deque()
+        self._up_free_at = 0.0
+        self._down_free_at = 0.0
+        self._pongs: deque[asyncio.Future[None]] = deque()
+        server.connections.append(self)
+        node.when_dead.append(self._die)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connected
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @property
+    def is_stuck(self) -> bool:
+        return False
+
+    @property
+    def server_version(self) -> str:
+        return "simulated"
+
+    async def connect(self) -> None:
+        """Wait for the bus as long as it takes."""
+        self._try_again()
+        await self._came_back.wait()
+
+    async def listen(self, subject: str, sink: Sink) -> int:
+        self._numbers += 1
+        number = self._numbers
+        self._subjects[number] = subject
+        self._sinks[number] = sink
+        self._send(self._server.subscribe, (self, number, subject))
+        await self.flush()
+        return number
+
+    async def silence(self, number: int) -> None:
+        if self._subjects.pop(number, None) is not None and not self._closed:
+            self._send(self._server.unsubscribe, (self, number))
+            if self._connected:
+                await self.flush()
+        self._sinks.pop(number, None)
+
+    def post(self, subject: str, payload: bytes, *, reply: str = "", headers: bytes = b"") -> bool:
+        if not self._connected:
+            return False
+        if len(headers) + len(payload) > MAX_PAYLOAD_BYTES:
+            raise Misuse(
+                f"a message of {len(headers) + len(payload)} bytes is over the bus's limit of {MAX_PAYLOAD_BYTES}"
+            )
+        if self.node.effect():
+            self._send(self._server.receive, (self, subject, payload, reply, headers))
+        return True
+
+    async def post_later(self, subject: str, payload: bytes) -> None:
+        if not self.post(subject, payload) and not self._closed and len(self._later) < _LATER_MAX:
+            self._later.append((subject, payload))
+
+    def when_lost(self, action: Callable[[], None]) -> None:
+        self._lost.append(action)
+
+    def when_back(self, action: Callable[[], None]) -> None:
+        self._back.append(action)
+
+    def forget(self, action: Callable[[], None]) -> None:
+        self._lost = [kept for kept in self._lost if kept != action]
+        self._back = [kept for kept in self._back if kept != action]
+
+    async def wait_connected(self, seconds: float) -> None:
+        if self._connected or seconds <= 0:
+            return
+        waiting = asyncio.ensure_future(self._came_back.wait())
+        await asyncio.wait({waiting}, timeout=seconds)
+        waiting.cancel()
+
+    async def flush(self) -> None:
+        """As nats-py: a ping whose pong is lost with the connection ends in a time-out; while reconnecting there is nothing to wait for."""
+        if self._closed:
+            raise ConnectionClosedError
+        if not self._connected:
+            return
+        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._send(self._server.ping, (self,))
+        self._pongs.append(pong)
+        try:
+            await asyncio.wait_for(pong, _FLUSH_SECONDS)
+        except TimeoutError:
+            raise FlushTimeoutError from None
+
+    async def close(self) -> None:
+        self._drop()
+        self._closed = True
+
+    # The world's side.
+
+    def cut(self) -> None:
+        """A black hole: nothing passes, nobody is told. The client's pings notice after a while."""
+        if not self.is_cut:
+            self.is_cut = True
+            patience = PING_SECONDS * (PINGS_OUTSTANDING_MAX + self._draws.random())
+            self.node.loop.call_later(patience, self._notice)
+
+    def mend(self) -> None:
+        """What waited on the wire passes now, if neither side has given the connection up."""
+        if self.is_cut:
+            self.is_cut = False
+            for _ in self._up:
+                self._scheduler.at(0.0, self._arrive)
+            for _ in self._down:
+                self.node.loop.call_later(0.0, self._hear)
+
+    def reset(self) -> None:
+        """The connection is gone, both sides know, and what was on the wire is lost."""
+        if self._connected:
+            self._connected = False
+            self._up.clear()
+            self._down.clear()
+            self._server.forget(self)
+            self.node.loop.call_later(self._draws.random() * 0.005, self._lose)
+
+    def deliver(self, number: int, subject: str, reply: str, data: bytes, headers: bytes | None) -> None:
+        """From the server to a subscription of this client."""
+        self._down.append((number, subject, reply, data, headers))
+        due = self._down_free_at = max(self._down_free_at, self._scheduler.now + self._server.delay(self._draws))
+        self.node.loop.call_later(due - self._scheduler.now, self._hear)
+
+    def pong(self) -> None:
+        self.deliver(0, "", "", b"", None)
+
+    def _send(self, action: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        if self._connected and self.node.is_alive:
+            self._up.append((action, arguments))
+            due = self._up_free_at = max(self._up_free_at, self._scheduler.now + self._server.delay(self._draws))
+            self._scheduler.at(due - self._scheduler.now, self._arrive)
+
+    def _arrive(self) -> None:
+        if self._up and not self.is_cut:
+            action, arguments = self._up.popleft()
+            action(*arguments)
+
+    def _hear(self) -> None:
+        if not self._down or self.is_cut:
+            return
+        number, subject, reply, data, headers = self._down.popleft()
+        if number == 0:
+            if self._pongs and not (pong := self._pongs.popleft()).done():
+                pong.set_result(None)
+            return
+        sink = self._sinks.get(number)
+        if sink is not None:
+            sink(subject.encode(), reply.encode(), data, headers)
+
+    def _notice(self) -> None:
+        if self.is_cut:
+            self.reset()
+
+    def _lose(self) -> None:
+        self._came_back.clear()
+        for action in self._lost:
+            action()
+        self._wait_and_try()
+
+    def _wait_and_try(self) -> None:
+        self.node.loop.call_later(RECONNECT_WAIT_SECONDS * (0.5 + self._draws.random()), self._try_again)
+
+    def _try_again(self) -> None:
+        if self._closed or self._connected:
+            return
+        if not self._server.is_up or self.is_cut:
+            self._wait_and_try()
+            return
+        self._connected = True
+        self._up_free_at = self._down_free_at = self._scheduler.now
+        for number, subject in self._subjects.items():
+            self._send(self._server.subscribe, (self, number, subject))
+        later, self._later = self._later, []
+        for subject, payload in later:
+            self.post(subject, payload)
+        self._came_back.set()
+        for action in self._back:
+            action()
+
+    def _drop(self) -> None:
+        self._connected = False
+        self._up.clear()
+        self._down.clear()
+        self._server.forget(self)
+
+    def _die(self) -> None:
+        """The kernel closes a dead process's sockets; what it had written still arrives, unless the wire is cut."""
+        self._connected = False
+        self._down.clear()
+        if self.is_cut:
+            self._drop()
+        else:
+            due = max(self._up_free_at, self._scheduler.now)
+            self._scheduler.at(due - self._scheduler.now + 0.0001, self._server.forget, self)
+
+
+async def connect(server: "SimBus", node: Node, *, service: str, limits: Limits | None = None) -> Bus:
+    """As runtime.connection.connect: the real requests, JetStream and all above them, over a simulated wire. To be awaited on the node."""
+    client = SimConnection(server, node)
+    await client.connect()
+    draws = node.scheduler.draws(f"names:{node.number}:{service}")
+
+    def draw(count: int) -> str:
+        return draws.randbytes(count).hex()
+
+    requests = Requests(client, inbox=inbox_of(service), draw=draw)
+    await requests.start()
+    jetstream = JetStream(client, requests, limits=limits)
+    return Bus(client=client, requests=requests, jetstream=jetstream, inbox=inbox_of(service), draw=draw)

@@ -1,0 +1,356 @@
+"""What happens in one history, drawn from its seed: what the strategies ask for, and everything that goes wrong meanwhile.
+
+A plan is data. The same plan is run by the honest services and by the broken ones (tests/simulation/controls.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from random import Random
+
+from ordergate.ports.venue import Declaration, IdScope
+from ordergate.trading.ids import AccountName
+from ordergate.venues.zetarium.declaration import DECLARATION
+from ordergate.wire.subjects import IntentKind
+from tests.simulation.bus import BusFaults
+from tests.simulation.venue import VenueFaults
+
+Fields = dict[str, str | int | bool]
+
+ACTIVE_SECONDS = 7.0
+"""In this time the strategies ask and things go wrong; then all faults end."""
+SERVICES = ("risk", "order_submission", "status_polling", "fill_streaming", "position_tracking")
+STRATEGY = "alpha"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    symbol: str
+    price: Decimal
+    tick: Decimal
+    size: Decimal
+
+
+MARKETS = (
+    Market(symbol="BTCUSDT", price=Decimal(64250), tick=Decimal("0.1"), size=Decimal("0.050")),
+    Market(symbol="ETHUSDT", price=Decimal(3200), tick=Decimal("0.01"), size=Decimal("0.800")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One message of a strategy. fields: its body without address, schema and createdAtMs; garbage: bytes that are no intent."""
+
+    at: float
+    account: AccountName
+    kind: IntentKind
+    symbol: str | None
+    intent_id: str
+    fields: Fields = field(default_factory=dict)
+    garbage: bytes | None = None
+    is_first: bool = True  # of its intentId; later ones repeat or contradict it
+
+
+class What(StrEnum):
+    CRASH = "crash"
+    FREEZE = "freeze"
+    BUS_RESTART = "bus_restart"
+    LEADER_LOST = "leader_lost"
+    BUS_CUT = "bus_cut"
+    VENUE_CUT = "venue_cut"
+    CLOCK = "clock"
+    VENUE_CLOCK = "venue_clock"
+    MARKET = "market"
+    KILL = "kill"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Something that happens to the world. service: whom; seconds, count, amount: what each `What` needs."""
+
+    at: float
+    what: What
+    service: str = ""
+    replica: int = 0
+    seconds: float = 0.0
+    count: int = 0
+    by_effect: bool = False
+    amount: Decimal = Decimal(0)
+    symbol: str = ""
+    account: AccountName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    seed: int
+    accounts: tuple[AccountName, ...]
+    declaration: Declaration
+    replicas: dict[str, int]
+    asks: tuple[Ask, ...]
+    troubles: tuple[Trouble, ...]
+    venue_faults: VenueFaults
+    bus_faults: BusFaults
+    is_cluster: bool
+    venue_offset_ms: int
+    wall_offsets_ms: tuple[int, ...]
+    request_seconds: float
+    slow_budget: float  # chance that a request waits long for budget
+
+    @property
+    def orders(self) -> int:
+        return sum(1 for ask in self.asks if ask.kind is IntentKind.PLACE and ask.is_first and ask.garbage is None)
+
+
+def draw_plan(seed: int) -> Plan:
+    drawn = Random(f"plan:{seed}")  # noqa: S311 - a history can be repeated
+    accounts = tuple(AccountName(name) for name in ("main", "spare")[: 1 + (drawn.random() < 0.25)])
+    asks = tuple(sorted(_asks(drawn, accounts), key=lambda ask: ask.at))
+    return Plan(
+        seed=seed,
+        accounts=accounts,
+        declaration=_declaration(drawn),
+        replicas={service: 2 if drawn.random() < 0.25 else 1 for service in SERVICES},
+        asks=asks,
+        troubles=tuple(sorted(_troubles(drawn, accounts), key=lambda trouble: trouble.at)),
+        venue_faults=_venue_faults(drawn),
+        bus_faults=_bus_faults(drawn),
+        is_cluster=drawn.random() < 0.5,
+        venue_offset_ms=drawn.randint(-4_000, 4_000),
+        wall_offsets_ms=tuple(drawn.randint(-200, 200) for _ in range(16)),
+        request_seconds=drawn.choice((0.7, 1.2, 3.0)),
+        slow_budget=_perhaps(drawn, 0.4, 0.3),
+    )
+
+
+def _declaration(drawn: Random) -> Declaration:
+    """The venue's own, with a shorter window so that the fence comes soon, and with each id scope."""
+    return replace(
+        DECLARATION,
+        id_scope=drawn.choice((IdScope.FOREVER, IdScope.OPEN_ONLY, IdScope.NONE)),
+        window_ms=2_000,
+        settle_ms=1_000,
+        send_margin_ms=300,
+        trade_lag_ms=800,
+        hides_maker_fills=drawn.random() < 0.7,
+    )
+
+
+def _venue_faults(drawn: Random) -> VenueFaults:
+    return VenueFaults(
+        late_request=_perhaps(drawn, 0.6, 0.35),
+        late_seconds=drawn.choice((1.5, 3.0, 6.0)),
+        lost_request=_perhaps(drawn, 0.5, 0.15),
+        lost_answer=_perhaps(drawn, 0.6, 0.3),
+        error_after=_perhaps(drawn, 0.5, 0.25),
+        wall=_perhaps(drawn, 0.3, 0.1),
+        throttled=_perhaps(drawn, 0.4, 0.15),
+        read_failed=_perhaps(drawn, 0.4, 0.2),
+        squeezed=_perhaps(drawn, 0.5, 0.5),
+        stale_ms_max=drawn.choice((0, 200, 450)),
+        trade_late_ms_max=drawn.choice((0, 300, 450)),
+    )
+
+
+def _bus_faults(drawn: Random) -> BusFaults:
+    return BusFaults(
+        lose_request=_perhaps(drawn, 0.3, 0.03),
+        lose_answer=_perhaps(drawn, 0.5, 0.08),
+        lose_ack=_perhaps(drawn, 0.5, 0.2),
+        lose_delivery=_perhaps(drawn, 0.3, 0.1),
+        slow=_perhaps(drawn, 0.3, 0.01),
+        slow_seconds=drawn.choice((0.3, 3.0)),
+        undecided=_perhaps(drawn, 0.3, 0.3),
+    )
+
+
+def _perhaps(drawn: Random, chance: float, most: float) -> float:
+    return drawn.random() * most if drawn.random() < chance else 0.0
+
+
+# What the strategies ask.
+
+
+def _asks(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Ask]:
+    for number in range(drawn.randint(8, 12)):
+        ask = _order(drawn, drawn.choice(accounts), number)
+        yield ask
+        yield from _repeats(drawn, ask)
+        if drawn.random() < 0.4:
+            yield _cancel(drawn, ask, number)
+    if drawn.random() < 0.3:
+        for number, account in enumerate(accounts):
+            yield Ask(
+                at=drawn.uniform(2.0, ACTIVE_SECONDS),
+                account=account,
+                kind=IntentKind.CANCEL_ALL,
+                symbol=None,
+                intent_id=f"all-{number}",
+            )
+    if drawn.random() < 0.3:
+        yield Ask(
+            at=drawn.uniform(0.5, ACTIVE_SECONDS),
+            account=drawn.choice(accounts),
+            kind=IntentKind.PLACE,
+            symbol="BTCUSDT",
+            intent_id="garbage",
+            garbage=drawn.choice(
+                (b"", b"{", b"[1]", b"null", b'{"schema":1}', b"\xff\xfe", b'{"schema":9,"kind":"place"}')
+            ),
+        )
+
+
+def _order(drawn: Random, account: AccountName, number: int) -> Ask:
+    market = drawn.choice(MARKETS)
+    side = drawn.choice(("BUY", "SELL"))
+    make = drawn.choices(_MAKERS, weights=_WEIGHTS)[0]
+    terms: Fields = {
+        "symbol": market.symbol,
+        "side": side,
+        "quantity": str(market.size * drawn.choice((1, 1, 2, 4))),
+        "clientOrderId": f"o-{number}",
+        "validForMs": drawn.choice((900, 3_000, 8_000)),
+    }
+    if drawn.random() < 0.3:
+        terms["resubmit"] = True
+    return Ask(
+        at=drawn.uniform(1.0, ACTIVE_SECONDS - 1.0),
+        account=account,
+        kind=IntentKind.PLACE,
+        symbol=market.symbol,
+        intent_id=f"i-{number}",
+        fields={**terms, **make(market, side)},
+    )
+
+
+def _repeats(drawn: Random, ask: Ask) -> Iterator[Ask]:
+    """The same intent again, or another body under its id."""
+    chance = drawn.random()
+    if chance < 0.15:
+        yield replace(ask, at=ask.at + drawn.uniform(0.0, 2.0), is_first=False)
+    elif chance < 0.22:
+        changed = {**ask.fields, "side": "SELL" if ask.fields["side"] == "BUY" else "BUY"}
+        yield replace(ask, at=ask.at + drawn.uniform(0.3, 2.0), fields=changed, is_first=False)
+    elif chance < 0.28:
+        yield replace(ask, at=ask.at + drawn.uniform(0.3, 2.0), intent_id=f"{ask.intent_id}-thief", is_first=False)
+
+
+def _cancel(drawn: Random, ask: Ask, number: int) -> Ask:
+    return Ask(
+        at=ask.at + drawn.choice((0.0, 0.01, 0.1, 0.5, 1.5)) * drawn.random(),
+        account=ask.account,
+        kind=IntentKind.CANCEL,
+        symbol=None,
+        intent_id=f"c-{number}",
+        fields={"clientOrderId": ask.fields["clientOrderId"]},
+    )
+
+
+def _away(market: Market, side: str, share: str) -> str:
+    """A price that share of the market's away from it, on the passive side (a negative share crosses)."""
+    sign = -1 if side == "BUY" else 1
+    return str((market.price * (1 + sign * Decimal(share))).quantize(market.tick))
+
+
+def _takes(_market: Market, _side: str) -> Fields:
+    return {"type": "MARKET"}
+
+
+def _rests(market: Market, side: str) -> Fields:
+    return {"type": "LIMIT", "price": _away(market, side, "0.02")}
+
+
+def _near(market: Market, side: str) -> Fields:
+    return {"type": "LIMIT", "price": _away(market, side, "0.0003")}
+
+
+def _crosses(market: Market, side: str) -> Fields:
+    return {"type": "LIMIT", "price": _away(market, side, "-0.01")}
+
+
+def _stops(market: Market, side: str) -> Fields:
+    return {"type": "STOP_MARKET", "stopPrice": _away(market, side, "-0.004")}
+
+
+def _profits(market: Market, side: str) -> Fields:
+    stop = _away(market, side, "0.004")
+    return {"type": "TAKE_PROFIT", "stopPrice": stop, "price": stop}
+
+
+def _reduces(_market: Market, _side: str) -> Fields:
+    return {"type": "MARKET", "reduceOnly": True}
+
+
+def _off_tick(market: Market, side: str) -> Fields:
+    return {"type": "LIMIT", "price": str(Decimal(_away(market, side, "0.02")) + market.tick / 2)}
+
+
+_MAKERS = (_takes, _rests, _near, _crosses, _stops, _profits, _reduces, _off_tick)
+_WEIGHTS = (4, 4, 5, 2, 2, 2, 2, 1)
+
+
+# What goes wrong.
+
+
+def _troubles(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Trouble]:
+    for _ in range(drawn.choice((0, 1, 2, 3, 4))):
+        yield Trouble(
+            at=_when(drawn),
+            what=What.CRASH,
+            service=drawn.choice((*SERVICES, "order_submission", "fill_streaming", "strategy")),
+            replica=drawn.randrange(2),
+            count=drawn.randint(1, 60),
+            by_effect=drawn.random() < 0.7,
+            seconds=drawn.uniform(0.1, 2.0),
+        )
+    for _ in range(drawn.choice((0, 0, 1, 2))):
+        yield Trouble(
+            at=_when(drawn),
+            what=What.FREEZE,
+            service=drawn.choice((*SERVICES, "order_submission")),
+            replica=drawn.randrange(2),
+            count=drawn.randint(1, 60),
+            by_effect=drawn.random() < 0.7,
+            seconds=drawn.uniform(0.2, 5.0),
+        )
+    if drawn.random() < 0.25:
+        what = drawn.choice((What.BUS_RESTART, What.LEADER_LOST))
+        yield Trouble(at=_when(drawn), what=what, seconds=drawn.uniform(0.1, 1.5))
+    for what in (What.BUS_CUT, What.VENUE_CUT):
+        if drawn.random() < 0.25:
+            yield Trouble(
+                at=_when(drawn),
+                what=what,
+                service=drawn.choice((*SERVICES, "order_submission")),
+                replica=drawn.randrange(2),
+                seconds=drawn.uniform(0.2, 3.0),
+            )
+    if drawn.random() < 0.25:
+        amount = Decimal(drawn.choice((-3_000, -500, 500, 3_000)))
+        yield Trouble(at=_when(drawn), what=What.CLOCK, service=drawn.choice(SERVICES), amount=amount)
+    if drawn.random() < 0.25:
+        # What a venue's clock may be set by is what its settle leaves beside the lag of its reads.
+        yield Trouble(at=_when(drawn), what=What.VENUE_CLOCK, amount=Decimal(drawn.choice((-350, -100, 100, 350))))
+    for _ in range(drawn.choice((0, 1, 2, 4))):
+        yield Trouble(
+            at=_when(drawn),
+            what=What.MARKET,
+            symbol=drawn.choice(MARKETS).symbol,
+            amount=Decimal(drawn.choice(("-0.006", "-0.002", "-0.0005", "0.0005", "0.002", "0.006"))),
+        )
+    yield from _kill(drawn, accounts)
+
+
+def _kill(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Trouble]:
+    if drawn.random() >= 0.3:
+        return
+    account = drawn.choice((None, accounts[0]))
+    at = drawn.uniform(1.0, ACTIVE_SECONDS - 1)
+    yield Trouble(at=at, what=What.KILL, account=account)
+    if drawn.random() < 0.6:
+        yield Trouble(at=at + drawn.uniform(0.5, 3.0), what=What.RESUME, account=account)
+
+
+def _when(drawn: Random) -> float:
+    return drawn.uniform(0.5, ACTIVE_SECONDS)

@@ -1,0 +1,187 @@
+"""A simulated stream: what the server stores, and by which guards it refuses (BUS-FACTS 1.2).
+
+Indexed by the filters that are really asked for, so that the last message under an order's wildcard costs one look.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ordergate.runtime.lean import parse_headers
+
+EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_LAST_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+MESSAGE_ID = "Nats-Msg-Id"
+TIME_TO_LIVE = "Nats-TTL"
+
+NANOSECONDS = 1_000_000_000
+
+
+class Stored(NamedTuple):
+    """A message as the server keeps it."""
+
+    sequence: int
+    subject: str
+    data: bytes
+    headers: bytes
+    at_ns: int
+
+
+class Acked(NamedTuple):
+    sequence: int
+    duplicate: bool
+    ttl_seconds: int
+
+
+class Refused(NamedTuple):
+    """The server's no, in its own numbers."""
+
+    code: int
+    error_code: int
+    description: str
+
+
+class Filter:
+    """One subject or wildcard that somebody asks for, and the last sequence under it."""
+
+    __slots__ = ("last", "tokens")
+
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens = tokens
+        self.last = 0
+
+
+class SimStream:
+    """Its configuration is the one the real server is given (runtime.provision)."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = dict(config)
+        self.name: str = config["name"]
+        self.subjects: list[str] = config["subjects"]
+        self.messages: dict[int, Stored] = {}
+        self.last_sequence = 0
+        self.is_full = False
+        self._message_bytes_max: int = config.get("max_msg_size", -1)
+        self._one_a_subject = config.get("max_msgs_per_subject") == 1
+        self._refuses_second = bool(config.get("discard_new_per_subject"))
+        self._window_ns: int = config.get("duplicate_window", 0)
+        self._ids: dict[str, tuple[int, int]] = {}
+        self._last_of: dict[str, int] = {}
+        self._filters: dict[str, Filter] = {}
+        self._filters_of: dict[str, list[Filter]] = {}
+
+    def append(
+        self, subject: str, data: bytes, headers: bytes, at_ns: int, *, duplicates_first: bool
+    ) -> Acked | Refused:
+        """As the server: the guards, in the order of one node or of three, then the limits, then the write."""
+        fields = parse_headers(headers) if headers else {}
+        checks = (self._duplicate, self._unexpected) if duplicates_first else (self._unexpected, self._duplicate)
+        if fields:
+            for check in checks:
+                answer = check(subject, fields, at_ns)
+                if answer is not None:
+                    return answer
+        if 0 < self._message_bytes_max < len(data) + len(headers):
+            return Refused(400, 10054, "message size exceeds maximum allowed")
+        previous = self._last_of.get(subject)
+        if self._refuses_second and previous is not None:
+            return Refused(503, 10077, "maximum messages per subject exceeded")
+        if self.is_full:
+            return Refused(503, 10077, "maximum bytes exceeded")
+        self.last_sequence += 1
+        sequence = self.last_sequence
+        if previous is not None and self._one_a_subject:
+            del self.messages[previous]
+        self.messages[sequence] = Stored(sequence, subject, data, headers, at_ns)
+        self._index(subject, sequence)
+        if MESSAGE_ID in fields:
+            self._ids[fields[MESSAGE_ID]] = (sequence, at_ns)
+        return Acked(sequence, duplicate=False, ttl_seconds=int(fields.get(TIME_TO_LIVE, "0").removesuffix("s")))
+
+    def last(self, pattern: str) -> Stored | None:
+        """The last message under a subject or wildcard."""
+        sequence = self._last_under(pattern)
+        return self.messages.get(sequence) if sequence else None
+
+    def matching(self, patterns: Iterable[str], *, start: int) -> list[int]:
+        """Sequences from `start` on under any of the patterns, ascending."""
+        wanted = [pattern.split(".") for pattern in patterns]
+        known: dict[str, bool] = {}
+        found = []
+        for sequence, message in self.messages.items():
+            if sequence < start:
+                continue
+            subject = message.subject
+            if subject not in known:
+                known[subject] = any(covers(one, subject.split(".")) for one in wanted)
+            if known[subject]:
+                found.append(sequence)
+        return found
+
+    def matching_last(self, patterns: Iterable[str]) -> list[int]:
+        """The last sequence of each subject under any of the patterns, ascending."""
+        wanted = [pattern.split(".") for pattern in patterns]
+        return sorted(
+            sequence
+            for subject, sequence in self._last_of.items()
+            if any(covers(one, subject.split(".")) for one in wanted)
+        )
+
+    def remove(self, sequence: int) -> None:
+        """A message whose time to live has passed."""
+        if self.messages.pop(sequence, None) is not None:
+            self._index_anew()
+
+    def truncate(self, after: int) -> None:
+        """The tail that was acknowledged and not yet written is gone (persist_mode async, kill -9)."""
+        self.messages = {sequence: message for sequence, message in self.messages.items() if sequence <= after}
+        self.last_sequence = min(self.last_sequence, after)
+        self._ids = {name: entry for name, entry in self._ids.items() if entry[0] <= after}
+        self._index_anew()
+
+    def _duplicate(self, _subject: str, fields: Mapping[str, str], at_ns: int) -> Acked | None:
+        known = self._ids.get(fields.get(MESSAGE_ID, ""))
+        if known is None or at_ns - known[1] >= self._window_ns:
+            return None
+        return Acked(known[0], duplicate=True, ttl_seconds=0)
+
+    def _unexpected(self, subject: str, fields: Mapping[str, str], _at_ns: int) -> Refused | None:
+        expected = fields.get(EXPECTED_LAST)
+        if expected is None:
+            return None
+        last = self._last_under(fields.get(EXPECTED_LAST_SUBJECT, subject))
+        return None if last == int(expected) else Refused(400, 10071, f"wrong last sequence: {last}")
+
+    def _last_under(self, pattern: str) -> int:
+        if "*" not in pattern and ">" not in pattern:
+            return self._last_of.get(pattern, 0)
+        found = self._filters.get(pattern)
+        if found is None:
+            found = self._filters[pattern] = Filter(pattern.split("."))
+            for subject, sequence in self._last_of.items():
+                if covers(found.tokens, subject.split(".")):
+                    found.last = max(found.last, sequence)
+                    self._filters_of[subject].append(found)
+        return found.last
+
+    def _index(self, subject: str, sequence: int) -> None:
+        self._last_of[subject] = sequence
+        under = self._filters_of.get(subject)
+        if under is None:
+            tokens = subject.split(".")
+            under = self._filters_of[subject] = [one for one in self._filters.values() if covers(one.tokens, tokens)]
+        for one in under:
+            one.last = sequence
+
+    def _index_anew(self) -> None:
+        self._last_of.clear()
+        self._filters.clear()
+        self._filters_of.clear()
+        for sequence, message in self.messages.items():
+            self._index(message.subject, sequence)
+
+
+def covers(pattern: list[str], subject: list[str]) -> bool:
+    """Whether a subject is under a pattern, both as tokens."""
+    if len(pattern) != len(subject):
+        return pattern[-1] == ">" and len(subject) >= len(pattern) and covers(pattern[:-1], subject[: len(pattern) - 1])
+    return all(wanted in (token, "*", ">") for wanted, token in zip(pattern, subject, strict=True))
