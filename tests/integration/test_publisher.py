@@ -6,15 +6,16 @@ import pytest
 
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.jetstream import Refusal
+from ordergate.runtime.jetstream import Limits, Refusal
 from ordergate.runtime.publisher import RECORDS_WAITING_MAX, BusPublisher
 from ordergate.runtime.server import EmbeddedServer
 from ordergate.runtime.shelf import BusShelf
-from ordergate.trading.errors import Misuse
+from ordergate.trading.errors import BusUnavailable, Misuse
 from ordergate.trading.ids import ErrorId, IntentId, StrategyName, TradeId
 from ordergate.wire import keys, subjects
 from ordergate.wire.messages import ErrorDocument
 from ordergate.wire.streams import AUDIT, ERRORS, FILLS
+from tests.integration.conftest import Connect
 from tests.integration.orders_at_hand import ACCOUNT, BTC, VENUE, approved, eventually, fill, other_quantity
 
 ANSWER = subjects.answer(VENUE, ACCOUNT, StrategyName("alpha"), IntentId("a-1"))
@@ -45,6 +46,18 @@ async def test_many_fills_at_once_from_two_publishers_each_stored_once(bus: Bus)
     stored = await asyncio.gather(*(p.store_fill(fill(number)) for number in range(1_000) for p in (one, other)))
     assert sum(stored) == 1_000
     assert await count(bus, FILLS) == 1_000
+
+
+async def test_a_fill_that_a_full_stream_refused_does_not_count_as_stored(bus: Bus, connected: Connect) -> None:
+    info = await bus.jetstream.api(f"STREAM.INFO.{FILLS}")
+    assert not isinstance(info, Refusal)
+    await bus.jetstream.api(f"STREAM.UPDATE.{FILLS}", info["config"] | {"max_bytes": 600})
+    publisher = publisher_of(await connected("hasty", limits=Limits(try_seconds=0.2, total_seconds=0.5)))
+    assert await publisher.store_fill(fill(1))
+    with pytest.raises(BusUnavailable, match="maximum bytes"):
+        await publisher.store_fill(fill(2))
+    assert await publisher.stored_fill(VENUE, ACCOUNT, BTC, TradeId("2"), fill(2).venue_order_id) is None
+    assert not await publisher.store_fill(fill(1))
 
 
 async def test_an_answer_is_stored_once_for_its_message_id(bus: Bus) -> None:

@@ -16,7 +16,9 @@ WRONG_LAST_SEQUENCE = 10071
 WRONG_LAST_SEQUENCE_UNDECIDED = (
     10164  # another append to the same subjects is on its way through the cluster: ask again
 )
-SUBJECT_ALREADY_STORED = 10077
+STORE_FAILED = (
+    10077  # of every write that failed, for whatever reason; only the text tells a full disk from a second message
+)
 MESSAGE_TOO_LARGE = 10054
 NO_MESSAGE_FOUND = 10037
 CONSUMER_NOT_FOUND = 10014
@@ -24,7 +26,7 @@ STREAM_NOT_FOUND = 10059
 
 _API = "$JS.API."
 _AGAIN = frozenset({WRONG_LAST_SEQUENCE_UNDECIDED})
-_FINAL = frozenset({SUBJECT_ALREADY_STORED})  # a 503 that is an answer
+_SUBJECT_TAKEN = "maximum messages per subject exceeded"
 _PAUSE_FIRST_SECONDS = 0.01
 _PAUSE_MAX_SECONDS = 0.2
 
@@ -50,6 +52,11 @@ class Refusal:
     code: int
     error_code: int
     description: str
+
+    @property
+    def is_already_stored(self) -> bool:
+        """The stream keeps one message a subject and has it."""
+        return _is_already_stored(self.error_code, self.description)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +139,13 @@ class JetStream:
 def _ask_again(error: dict[str, Any]) -> bool:
     """503s tell of a bus that is not ready or full; it may be later. Anything else is the answer."""
     number = error.get("err_code", 0)
-    return number in _AGAIN or (error.get("code") == 503 and number not in _FINAL)  # noqa: PLR2004
+    if number in _AGAIN:
+        return True
+    return error.get("code") == 503 and not _is_already_stored(number, error.get("description", ""))  # noqa: PLR2004
+
+
+def _is_already_stored(number: int, description: str) -> bool:
+    return number == STORE_FAILED and description == _SUBJECT_TAKEN
 
 
 def _refusal(answer: dict[str, Any]) -> Refusal:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ordergate.ports.clock import Clock
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.jetstream import SUBJECT_ALREADY_STORED, Ack
+from ordergate.runtime.jetstream import Ack
 from ordergate.runtime.lean import header_block
 from ordergate.runtime.shelf import bucket_subject
 from ordergate.trading.errors import Misuse
@@ -49,7 +49,7 @@ class BusPublisher:
         if isinstance(answer, Ack):
             self.counts.fills_stored += 1
             return True
-        if answer.error_code == SUBJECT_ALREADY_STORED:
+        if answer.is_already_stored:
             self.counts.fills_known += 1
             return False
         raise Misuse(f"the bus refuses a fill: {answer.description}")
