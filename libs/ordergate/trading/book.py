@@ -61,8 +61,8 @@ class Book:
     """The risk fold of one account. Fed with ORDERS and FILLS in stream order each, in any order between the two.
 
     Bounded: an order leaves once it has ended and its fills are folded; of the last `DEPARTED_MAX` that left, the bare sums are
-    kept, so that a correction or a reversal finds them. One that comes back after that is counted in full again, which errs on
-    the safe side; `note_order` with the folded sums from FILLS puts it right.
+    kept, so that a correction or a reversal finds them. Of one that comes back after that, or after a restart, the snapshot itself
+    says what had executed when it ended; with that much folded it had left.
     """
 
     def __init__(self, venue: VenueName, account: AccountName) -> None:
@@ -78,6 +78,7 @@ class Book:
         self._key_by_venue_id: dict[_VenueKey, _Key] = {}
         self._ladders: dict[tuple[Symbol, Side], _Ladder] = {}
         self._approvals: deque[int] = deque(maxlen=APPROVALS_MAX)
+        self._knows_all = True  # every order of which a fill is in the sums has a tally
 
     def note_order(self, order: Order, *, sequence: int = 0, folded: tuple[Decimal, Decimal] | None = None) -> None:
         """A snapshot from ORDERS (or one just appended). sequence: its place there, so that an older one changes nothing.
@@ -91,6 +92,7 @@ class Book:
             return
         self._retract(key, tally)
         tally.sequence = max(sequence, tally.sequence)
+        self._recall(tally, order)
         self._count_approval(tally, order)
         self._claim(tally, order)
         if order.venue_order_id is not None:
@@ -124,6 +126,7 @@ class Book:
     def note_position(self, symbol: Symbol, position_side: PositionSide, quantity: Decimal) -> None:
         """Set the signed quantity that fills folded elsewhere have made: how a book begins that does not read all FILLS."""
         self._slot((symbol, position_side)).quantity = quantity
+        self._knows_all = False
 
     def note_approval(self, at_ms: int) -> None:
         """Count an approval whose order is not noted itself: how a restored book knows the rate."""
@@ -174,6 +177,13 @@ class Book:
         if sums is None:
             sums = self._sums[slot] = _Sums()
         return sums
+
+    def _recall(self, tally: "_Tally", order: Order) -> None:
+        """An order that is new to the book may have been in it: then it left with all folded that it had executed when it ended."""
+        if not tally.known and not self._knows_all and order.settled_quantity is not None:
+            tally.folded = add(tally.folded, order.settled_quantity)
+            tally.counted = True
+        tally.known = True
 
     def _count_approval(self, tally: "_Tally", order: Order) -> None:
         ours = order.attempt is not None or order.state is State.APPROVED
@@ -259,6 +269,7 @@ class Book:
         self._departed[key] = tally
         if len(self._departed) > DEPARTED_MAX:
             _, forgotten = self._departed.popitem(last=False)
+            self._knows_all = False
             if forgotten.venue_key is not None:
                 self._key_by_venue_id.pop(forgotten.venue_key, None)
 
@@ -334,6 +345,7 @@ class _Tally:
     open: bool = False
     resting: bool = False
     counted: bool = False
+    known: bool = False  # an order has claimed it, not only fills
     venue_key: _VenueKey | None = None
 
     def outstanding(self) -> _Part | None:

@@ -283,6 +283,7 @@ def _report(order: Order, event: VenueReported) -> Order:
         unknown_since_ms=None,
         reason=None if view.status not in {S.REJECTED, S.EXPIRED} else f"venue_{view.status}",
         error_id=view.error_id,
+        settled_quantity=order.executed_quantity if order.state.is_terminal else order.settled_quantity,
         revised_at_ms=event.at_ms,
     )
 

@@ -175,7 +175,11 @@ class VenueView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The full snapshot of one order. first_attempt_ms is the timestamp of attempt 1: nothing at the venue is older."""
+    """The full snapshot of one order. first_attempt_ms is the timestamp of attempt 1: nothing at the venue is older.
+
+    settled_quantity: of an order that left a terminal state, what had executed when it last was in one; the fold of a consumer that has
+    forgotten the order needs no other message to know what this one adds.
+    """
 
     request: OrderRequest
     state: State
@@ -189,6 +193,7 @@ class Order:
     cancel_requested_at_ms: int | None = None
     reason: str | None = None
     error_id: ErrorId | None = None
+    settled_quantity: Decimal | None = None
 
     @property
     def key(self) -> OrderKey:

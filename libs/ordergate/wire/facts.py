@@ -138,6 +138,8 @@ def order_document(order: Order, event: Event, *, append_id: str, correction: bo
         "executedQuantity": decimal_text(order.executed_quantity),
     }
     _add_amounts(document, terms)
+    if order.settled_quantity is not None:
+        document["settledQuantity"] = decimal_text(order.settled_quantity)
     if order.attempt is not None:
         document["attempt"] = {
             "number": order.attempt.number,
@@ -435,6 +437,7 @@ def _order(document: Document) -> Order:
         cancel_requested_at_ms=_optional_integer(get("cancelRequestedAtMs")),
         reason=get("reason"),
         error_id=get("errorId"),
+        settled_quantity=_optional_decimal(get("settledQuantity")),
     )
 
 

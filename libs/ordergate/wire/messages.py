@@ -248,7 +248,10 @@ class EvidencePart(_Part):
 
 
 class OrderMessage(_Fact):
-    """The full snapshot of an order, the event that made it, and its evidence. One message of the order's life."""
+    """The full snapshot of an order, the event that made it, and its evidence. One message of the order's life.
+
+    correction: this message leaves a terminal state; settledQuantity, from then on: what had executed in that state.
+    """
 
     append_id: str
     venue: Name
@@ -285,6 +288,7 @@ class OrderMessage(_Fact):
     cancel_requested_at_ms: TimeMs | None = None
     reason: str | None = None
     error_id: str | None = None
+    settled_quantity: DecimalText | None = None
     correction: bool = False
     event: EventPart
     evidence: EvidencePart = EvidencePart()

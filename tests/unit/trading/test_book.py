@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from ordergate.trading import book as book_room
 from ordergate.trading.book import Book, Exposure, worst_case
+from ordergate.trading.events import Source, VenueReported
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import ClientOrderId
+from ordergate.trading.lifecycle import apply
 from ordergate.trading.order import Order, OrderType, PositionSide, Side, State, Terms
-from tests.unit.trading.making import ACCOUNT, BTC, VENUE, fill, order, terms, venue_order_id
+from tests.unit.trading.making import ACCOUNT, BTC, VENUE, fill, order, terms, venue_order_id, view
 
 LIVE = [state for state in State if not state.is_terminal]
 
@@ -70,6 +72,57 @@ def test_a_correction_brings_an_order_back_with_what_was_folded_of_it() -> None:
     assert found.exposure(BTC) == Exposure(quantity=Decimal(4), buys=Decimal(3))
     found.note_order(order(State.ACCEPTED, executed_quantity=Decimal(7)))
     assert found.exposure(BTC) == Exposure(quantity=Decimal(4), buys=Decimal(6))
+
+
+def restarted(before: Book) -> Book:
+    """As a checkpoint restores it: the positions, and every order that still counts."""
+    again = empty()
+    for symbol, side in before.slots():
+        again.note_position(symbol, side, before.exposure(symbol, side).quantity)
+    for kept in before.tracked():
+        again.note_order(kept.order, sequence=kept.sequence, folded=(kept.folded_quantity, kept.folded_notional))
+    return again
+
+
+@pytest.mark.parametrize("fill_first", [False, True])
+@pytest.mark.parametrize("state", [State.CANCELED, State.ACCEPTED])
+def test_a_correction_after_a_restart_counts_only_what_it_adds(state: State, *, fill_first: bool) -> None:
+    """The order had ended and left before: a book that begins anew has never heard of it, the snapshot says what had executed."""
+    ended = order(State.CANCELED, executed_quantity=Decimal(4))
+    before = empty()
+    before.note_order(ended)
+    before.note_fill(trade(1, 4, terms()))
+    correction = apply(ended, VenueReported(view=view(state, 7), source=Source.LOOKUP, at_ms=30_000))
+    rest = Decimal(0 if state is State.CANCELED else 3)
+    for book in (before, restarted(before)):
+        if fill_first:
+            book.note_fill(trade(1, 3, terms()))
+            assert book.exposure(BTC) == Exposure(quantity=Decimal(7))
+        book.note_order(correction)
+        assert worst_case(book.exposure(BTC), Side.BUY, None) == 7 + rest
+        if not fill_first:
+            book.note_fill(trade(1, 3, terms()))
+        assert book.exposure(BTC) == Exposure(quantity=Decimal(7), buys=rest)
+        assert book.approvals_since(0) == (0 if book is not before else 1)
+
+
+def test_a_correction_of_an_order_forgotten_since_counts_only_what_it_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_room, "DEPARTED_MAX", 5)
+    found = empty()
+    for number in range(1, 20):
+        found.note_order(order(State.CANCELED, number=number, executed_quantity=Decimal(4)))
+        found.note_fill(trade(number, 4, terms()))
+    found.note_order(order(State.CANCELED, executed_quantity=Decimal(7), settled_quantity=Decimal(4)))
+    assert found.exposure(BTC) == Exposure(quantity=Decimal(4 * 19), buys=Decimal(3))
+
+
+def test_a_correction_read_from_the_very_beginning_waits_for_all_its_fills() -> None:
+    """A book that has read every fill and does not know the order has none of its fills: nothing may be taken for folded."""
+    found = empty()
+    found.note_order(order(State.CANCELED, executed_quantity=Decimal(7), settled_quantity=Decimal(4)))
+    assert found.exposure(BTC) == Exposure(buys=Decimal(7))
+    found.note_fill(trade(1, 7, terms()))
+    assert found.exposure(BTC) == Exposure(quantity=Decimal(7))
 
 
 def test_a_reversal_of_an_order_that_has_left_counts_until_it_is_filled_again() -> None:
@@ -161,11 +214,7 @@ def test_a_book_restored_from_its_checkpoint_counts_the_same() -> None:
     found.note_order(order(State.FILLED, number=2, executed_quantity=Decimal(10)), sequence=2)
     found.note_fill(trade(1, 3, terms()))
     found.note_fill(trade(2, 4, terms()))
-    again = empty()
-    for symbol, side in found.slots():
-        again.note_position(symbol, side, found.exposure(symbol, side).quantity)
-    for kept in found.tracked():
-        again.note_order(kept.order, sequence=kept.sequence, folded=(kept.folded_quantity, kept.folded_notional))
+    again = restarted(found)
     assert again.exposure(BTC) == found.exposure(BTC)
     assert (again.open_orders, again.tracked_count) == (found.open_orders, found.tracked_count)
     for book in (again, found):

@@ -143,6 +143,7 @@ def test_a_fill_after_a_cancel_still_counts_and_is_a_correction() -> None:
     after = apply(canceled, reported(State.CANCELED, 5, at_ms=SENT_AT + 70))
     assert (after.state, after.executed_quantity) == (State.CANCELED, Decimal(5))
     assert is_correction(canceled, after)
+    assert (canceled.settled_quantity, after.settled_quantity) == (None, Decimal(3))
 
 
 def test_an_order_given_up_for_lost_comes_back_when_the_venue_shows_it_open() -> None:
@@ -150,6 +151,9 @@ def test_an_order_given_up_for_lost_comes_back_when_the_venue_shows_it_open() ->
     after = apply(given_up, reported(State.ACCEPTED))
     assert after.state is State.ACCEPTED
     assert is_correction(given_up, after)
+    filled = apply(after, reported(State.FILLED, 10, at_ms=SENT_AT + 9_000))
+    assert (after.settled_quantity, filled.settled_quantity) == (Decimal(0), Decimal(0))
+    assert not is_correction(after, filled)
 
 
 def test_less_is_never_a_correction() -> None:

@@ -111,6 +111,7 @@ orders = st.builds(
     cancel_requested_at_ms=st.none() | times,
     reason=st.none() | texts,
     error_id=st.none() | error_ids,
+    settled_quantity=st.none() | amounts,
 )
 views = st.builds(
     VenueView,
