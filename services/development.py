@@ -19,7 +19,8 @@ VENUE = "zetarium"
 class Development:
     """What to simulate. limits: requests, orders, batch, close a minute where they differ from the venue's; simulator: more of its document;
 
-    deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation).
+    deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation);
+    replicas: how many processes of a service may serve the same accounts at once, each with keys of its own.
     """
 
     accounts: Sequence[str] = ("main",)
@@ -28,34 +29,41 @@ class Development:
     simulator: Mapping[str, Any] = field(default_factory=dict)
     risk: Mapping[str, Any] = field(default_factory=dict)
     deviation: Mapping[str, Any] = field(default_factory=dict)
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Where the two documents are."""
+    """Where the documents are. replicas: of each replica after the first, the same installation with its own keys."""
 
     installation: Path
     simulator: Path
+    replicas: Sequence[Path] = ()
 
 
 def write_development(home: Path, development: Development, *, simulator_port: int) -> Written:
     """Write ordergate.toml, simulator.json and the key files; keys that are there already are kept."""
     home.mkdir(parents=True, exist_ok=True)
-    keys = {name: {signer: _key(home, name, signer) for signer in get_args(Signer)} for name in development.accounts}
+    names = ["", *(f"-{number}" for number in range(2, development.replicas + 1))]
+    keys = {
+        name: [(signer, _key(home, name, signer, replica)) for replica in names for signer in get_args(Signer)]
+        for name in development.accounts
+    }
     simulator = home / "simulator.json"
     document = {
-        "accounts": [{"account": name, "keys": [_venue_key(*pair) for pair in keys[name].items()]} for name in keys],
+        "accounts": [{"account": name, "keys": [_venue_key(*pair) for pair in keys[name]]} for name in keys],
         "limits": dict(development.limits),
         **development.simulator,
     }
     _write_private(simulator, json.dumps(document, indent=1))
-    installation = home / "ordergate.toml"
-    installation.write_text(_toml(home, development, simulator_port))
-    return Written(installation=installation, simulator=simulator)
+    installations = [home / f"ordergate{replica}.toml" for replica in names]
+    for installation, replica in zip(installations, names, strict=True):
+        installation.write_text(_toml(home, development, simulator_port, replica))
+    return Written(installation=installations[0], simulator=simulator, replicas=installations[1:])
 
 
-def _key(home: Path, account: str, signer: Signer) -> dict[str, str]:
-    path = _key_file(home, account, signer)
+def _key(home: Path, account: str, signer: Signer, replica: str) -> dict[str, str]:
+    path = _key_file(home, account, signer, replica)
     if path.exists():
         found: dict[str, str] = json.loads(path.read_text())
         return found
@@ -65,8 +73,8 @@ def _key(home: Path, account: str, signer: Signer) -> dict[str, str]:
     return key
 
 
-def _key_file(home: Path, account: str, signer: Signer) -> Path:
-    return home / "keys" / f"{account}-{signer}.json"
+def _key_file(home: Path, account: str, signer: Signer, replica: str) -> Path:
+    return home / "keys" / f"{account}-{signer}{replica}.json"
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -78,13 +86,13 @@ def _venue_key(signer: str, key: Mapping[str, str]) -> dict[str, Any]:
     return {**key, "permissions": ["TRADE" if signer == "order_submission" else "READ_ONLY"]}
 
 
-def _toml(home: Path, development: Development, port: int) -> str:
-    return "\n".join(_account_toml(home, name, development, port) for name in development.accounts)
+def _toml(home: Path, development: Development, port: int, replica: str) -> str:
+    return "\n".join(_account_toml(home, name, development, port, replica) for name in development.accounts)
 
 
-def _account_toml(home: Path, account: str, development: Development, port: int) -> str:
+def _account_toml(home: Path, account: str, development: Development, port: int, replica: str) -> str:
     key_files = "\n".join(
-        f"{signer} = {json.dumps(str(_key_file(home, account, signer)))}" for signer in get_args(Signer)
+        f"{signer} = {json.dumps(str(_key_file(home, account, signer, replica)))}" for signer in get_args(Signer)
     )
     # A TOML number, string, boolean or array of these is written like the same in JSON.
     risk = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.risk.items())

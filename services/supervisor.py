@@ -73,6 +73,8 @@ class Supervisor:
     ports: Ports
     sync_always: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """For single parts, by their names; these are the last word."""
     parts: dict[str, Part] = field(default_factory=dict)
     health: dict[str, int] = field(default_factory=dict)
     _bus: EmbeddedServer | None = None
@@ -111,6 +113,16 @@ class Supervisor:
             await _launch(part)
             self._keep(self._keep_part(part))
 
+    async def add_replica(self, service: str, installation: Path) -> str:
+        """One more process of a service on the same accounts, with an installation that names keys of its own; the part's name."""
+        name = f"{service}-{1 + sum(1 for part in self.parts if part.startswith(service))}"
+        self.health[name] = free_port()
+        more = {"ORDERGATE_HEALTH_PORT": str(self.health[name]), "ORDERGATE_CONFIG": str(installation)}
+        part = self._part(name, self.home / "logs", more, module=service)
+        await _launch(part)
+        self._keep(self._keep_part(part))
+        return name
+
     async def ready(self, *, limit_seconds: float) -> None:
         """Return when every service says that it is ready. Raises PartFailed, Unavailable at the limit."""
         deadline = time.monotonic() + limit_seconds
@@ -142,15 +154,17 @@ class Supervisor:
         if self._bus is not None:
             await asyncio.to_thread(self._bus.stop)
 
-    def _part(self, name: str, logs: Path, more: Mapping[str, str]) -> Part:
+    def _part(self, name: str, logs: Path, more: Mapping[str, str], *, module: str | None = None) -> Part:
         environment = {
             **os.environ,
             **self.environment,
             "ORDERGATE_CONFIG": str(self.installation),
             "ORDERGATE_NATS_URL": self.nats_url,
             **more,
+            **self.overrides.get(name, {}),
         }
-        part = Part(name, (sys.executable, "-m", f"services.{name}"), environment, logs / f"{name}.log")
+        command = (sys.executable, "-m", f"services.{module or name}")
+        part = Part(name, command, environment, logs / f"{name}.log")
         self.parts[name] = part
         return part
 

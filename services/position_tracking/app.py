@@ -4,7 +4,6 @@ from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.opening import open_account
-from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
@@ -18,7 +17,7 @@ async def compose(frame: Frame) -> None:
         reading = open_reading(account.venue_name, open_account(frame, account))
         await reading.start()
         frame.at_stop(reading.close)
-        serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
+        serve(frame, account, reading=reading, positions=frame.positions())
 
 
 def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions: Positions) -> PositionDesk:

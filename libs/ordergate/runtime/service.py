@@ -17,9 +17,22 @@ import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage, NatsRoute, NatsRouter
 
-from ordergate.ports.bus import Handler
+from ordergate.ports.bus import Handler, Publisher
+from ordergate.ports.ledger import Ledger
+from ordergate.ports.positions import Positions
+from ordergate.ports.venue import Trading
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus, connect, connection_options
+from ordergate.runtime.crashing import (
+    Crashes,
+    CrashingLedger,
+    CrashingPositions,
+    CrashingPublisher,
+    CrashingShelf,
+    CrashingTrading,
+    crashes_of,
+    crashing_handler,
+)
 from ordergate.runtime.declared import declared
 from ordergate.runtime.exits import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_STOPPED
 from ordergate.runtime.feed import BusFeed
@@ -30,6 +43,7 @@ from ordergate.runtime.lane import Lane, Mode
 from ordergate.runtime.ledger import StreamLedger
 from ordergate.runtime.logs import configure_logs
 from ordergate.runtime.metrics import CONTENT_TYPE, Metrics
+from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.provision import check
 from ordergate.runtime.publisher import BusPublisher
 from ordergate.runtime.settings import AccountSettings, Environment, Installation
@@ -50,7 +64,14 @@ class Frame:
     """What a composition root builds upon and registers with. Everything here is connected already."""
 
     def __init__(
-        self, *, name: str, environment: Environment, installation: Installation, bus: Bus, metrics: Metrics
+        self,
+        *,
+        name: str,
+        environment: Environment,
+        installation: Installation,
+        bus: Bus,
+        metrics: Metrics,
+        crashes: Crashes | None = None,
     ) -> None:
         self.name = name
         self.instance = environment.instance
@@ -62,8 +83,12 @@ class Frame:
         self.trace = order_trace(
             os.environ, service=name, version=_version(), instance=environment.instance, metrics=metrics
         )
-        self.ledger = StreamLedger(bus.jetstream, clock=self.clock, traceparent=self.trace.traceparent)
-        self.publisher = BusPublisher(bus, clock=self.clock)
+        self.ledger: Ledger = StreamLedger(bus.jetstream, clock=self.clock, traceparent=self.trace.traceparent)
+        self.publisher: Publisher = BusPublisher(bus, clock=self.clock)
+        self._crashes = crashes
+        if crashes is not None:
+            self.ledger = CrashingLedger(self.ledger, crashes)
+            self.publisher = CrashingPublisher(self.publisher, crashes)
         self.feed = BusFeed(bus)
         self.log = structlog.get_logger(name)
         self.lanes: list[Lane] = []
@@ -81,10 +106,22 @@ class Frame:
         return self.installation.bus.replicas
 
     def shelf(self, bucket: str) -> BusShelf:
+        if self._crashes is not None:
+            return CrashingShelf(self.bus, self._crashes, bucket=bucket)
         return BusShelf(self.bus, bucket=bucket)
+
+    def positions(self) -> Positions:
+        positions = BusPositions(self.bus)
+        return positions if self._crashes is None else CrashingPositions(positions, self._crashes)
+
+    def sending(self, trading: Trading) -> Trading:
+        """Every sender goes through here: the one place where a development home may put crash points around it."""
+        return trading if self._crashes is None else CrashingTrading(trading, self._crashes)
 
     def lane(self, spec: ConsumerSpec, handler: Handler, *, mode: Mode) -> Lane:
         """Feed a durable consumer to a handler, from the start of the service on."""
+        if self._crashes is not None:
+            handler = crashing_handler(handler, self._crashes, stream=spec.stream)
         lane = Lane(self.bus, spec, handler, mode=mode, graveyard=Graveyard(self.bus, service=self.name))
         self.lanes.append(lane)
         return lane
@@ -148,6 +185,7 @@ class Service:
                 installation=installation,
                 bus=bus,
                 metrics=self._metrics,
+                crashes=crashes_of(os.environ, self._environment, installation, service=self._name),
             )
             await self._compose(frame)
             await self._serve(frame)
