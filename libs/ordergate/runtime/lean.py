@@ -1,8 +1,9 @@
 """The short way through nats-py: raw frames out, raw frames in, and requests that share one reply inbox.
 
 nats-py keeps what it is good at: connecting, TLS, authentication, pings, reconnecting and subscribing again. What costs most per message
-in it is left out here: header parsing, a queue and a task per subscription, a timer per request. Two of its internals are used for that
-(`_process_msg`, `_transport`); tests/integration/test_lean.py fails if a new version moves them.
+in it is left out here: its reading and parsing, header parsing, a queue and a task per subscription, a timer per request. Internals of it
+are used for that (`_process_msg`, `_read_loop`, `_transport` and its reader, `_ps`); tests/integration/test_lean.py fails if a new version
+moves them.
 """
 
 import asyncio
@@ -11,11 +12,15 @@ import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
+from nats.protocol.parser import AWAITING_CONTROL_LINE
 from typing_extensions import override
 
+from ordergate.runtime.shortcut import Shortcut
 from ordergate.runtime.transport import Draw, Sink, Transport
 from ordergate.trading.errors import Misuse
 
@@ -32,6 +37,7 @@ class LeanClient(Client):
         self._lost: list[Callable[[], None]] = []
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def is_stuck(self) -> bool:
@@ -122,15 +128,41 @@ class LeanClient(Client):
         await self.flush()
 
     @override
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+    async def _read_loop(self) -> None:
+        """nats-py runs this anew on each connection, once it is ready for messages."""
+        self._take_shortcut()
+        await super()._read_loop()
+
+    def _take_shortcut(self) -> None:
+        transport = self._transport
+        if not isinstance(transport, TcpTransport) or transport._io_writer is None:  # noqa: SLF001
+            return
+        reader: Any = transport._io_reader  # noqa: SLF001
+        socket = transport._io_writer.transport  # noqa: SLF001
+        behind = socket.get_protocol()
+
+        def is_between() -> bool:
+            return not reader._buffer and not self._ps.buf and self._ps.state == AWAITING_CONTROL_LINE  # noqa: SLF001
+
+        if isinstance(behind, asyncio.Protocol):
+            socket.set_protocol(Shortcut(behind, is_between=is_between, deliver=self._deliver))
+
+    def _deliver(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> bool:
         sink = self._sinks.get(sid)
         if sink is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
+            return False
         try:
             sink(subject, reply, data, headers)
-        except Exception as error:  # noqa: BLE001 - an exception here would end nats-py's read loop without a word
-            await self._error_cb(error)
+        except Exception as error:  # noqa: BLE001 - an exception here would end the connection
+            telling = asyncio.ensure_future(self._error_cb(error))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+        return True
+
+    @override
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if not self._deliver(sid, subject, reply, data, headers):
+            await super()._process_msg(sid, subject, reply, data, headers)
 
 
 class Unanswered(Exception):

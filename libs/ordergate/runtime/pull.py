@@ -14,13 +14,13 @@ from ordergate.runtime.lean import NO_RESPONDERS
 EXPIRY_SECONDS = 1.0
 SILENCE_SECONDS = 1.6  # longer than a request lives: if nothing at all was heard, the request is lost
 ABSENT_PAUSE_SECONDS = 0.05
+NOTHING_SECONDS = 0.001
 
 Take = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Subject, ack reply, payload, raw headers."""
 
 _PENDING_HEADER = b"Nats-Pending-Messages: "
 _STATUS_PREFIX = b"NATS/1.0 "
-_NO_MORE = (b"NATS/1.0 408", b"NATS/1.0 404")
 
 
 class Pull:
@@ -77,8 +77,11 @@ class Pull:
         self._ask(free)
 
     def _ask(self, count: int, *, wait: bool = True) -> None:
-        how = b'"expires":%d' % int(EXPIRY_SECONDS * 1e9) if wait else b'"no_wait":true'
-        if self._client.post(self._subject, b'{"batch":%d,%s}' % (count, how), reply=f"{self._inbox}.p"):
+        """Not waiting: for what is stored already; where that is nothing, the server says so when the time is over."""
+        seconds = EXPIRY_SECONDS if wait else NOTHING_SECONDS
+        only = b"" if wait else b',"no_wait":true'
+        body = b'{"batch":%d,"expires":%d%s}' % (count, int(seconds * 1e9), only)
+        if self._client.post(self._subject, body, reply=f"{self._inbox}.p"):
             self._asked += count
 
     def tick(self) -> None:
@@ -120,10 +123,10 @@ class PacedPull(Pull):
 
     Whatever is delivered at once wakes its reader at the very moment in which the next step of that order is to be made, on the same
     processors. So a reader that has caught up asks for one message only; when it comes it rests for `pace_seconds`, then takes all that
-    waits, as often as there is something.
+    waits.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         bus: Bus,
         *,
@@ -139,21 +142,19 @@ class PacedPull(Pull):
         self._pace_seconds = pace_seconds
         self._behind = behind
         self._rest: asyncio.TimerHandle | None = None
-        self._first: tuple[bytes, bytes, bytes, bytes | None] | None = None  # what rang, not handed on yet
+        self._first: tuple[bytes, bytes, bytes, bytes | None] | None = (
+            None  # what came before the rest, not handed on yet
+        )
         self._gulping = False
-        self._gulped = 0
 
     @override
     async def stop(self) -> None:
-        self._wake()
-        self._first = None
+        self._forget_rest()
         await super().stop()
 
     @override
     def restart(self) -> None:
-        self._wake()
-        self._first = None
-        self._gulping = False
+        self._forget_rest()
         super().restart()
 
     def caught_up(self) -> None:
@@ -176,41 +177,31 @@ class PacedPull(Pull):
         self._heard_at = self._loop.time()
         self.gone = None
         self._asked = max(0, self._asked - 1)
-        if self._gulping:
-            self._gulped += 1
+        if self._gulping and not self._asked:  # as many as there was room for
             self._take(subject, reply, data, headers)
-            if not self._asked:  # as many as there was room for
-                self._gulp()
-        elif self._asked or self._first is not None:  # the rest of what was asked for while behind
+            self._gulp()
+        elif self._asked or self._first is not None:  # of a gulp, or the rest of what was asked for while behind
             self._take(subject, reply, data, headers)
         else:
             self._first = (subject, reply, data, headers)
             self._rest = self._loop.call_later(self._pace_seconds, self._gulp)
 
-    @override
-    def _hear_status(self, headers: bytes) -> None:
-        ended, self._gulping = self._gulping and headers.startswith(_NO_MORE), False
-        if ended and self._gulped:
-            self._asked, self._heard_at, self.gone = 0, self._loop.time(), None
-            self._rest = self._loop.call_later(self._pace_seconds, self._gulp)
-        else:
-            super()._hear_status(headers)
-
     def _gulp(self) -> None:
-        self._wake()
+        self._rest = None
         room = min(self._window, self._room())
-        if room < 1 or not self._open:
-            return  # whoever makes room asks again
-        self._gulping, self._gulped = True, 0
-        self._ask(room, wait=False)
         first, self._first = self._first, None
+        if room > 0 and self._open:  # else whoever makes room asks again
+            self._gulping = True
+            self._ask(room, wait=False)
         if first is not None:
             self._take(*first)
 
-    def _wake(self) -> None:
+    def _forget_rest(self) -> None:
+        """What was kept back is lost with it: the gap in the numbering tells an ordered reading."""
         if self._rest is not None:
             self._rest.cancel()
-            self._rest = None
+        self._rest, self._first = None, None
+        self._gulping = False
 
 
 def delivered_parts(reply: bytes) -> tuple[int, int, int, int, int]:
