@@ -12,15 +12,20 @@ MASK = "[redacted]"
 SECRET_LENGTH_MIN = 8
 """Shorter values would mask ordinary words."""
 
-_NAMED = re.compile(
+# Linear in the text, whatever it holds: a keyword has a bounded length, the word it stands in is looked at once, and no repetition is
+# ever gone back into (all are possessive). Whoever can make us log a long line could otherwise stop the process with it.
+_KEYWORD = re.compile(
+    r"(?i)api[-_]?key|secret|signature|passphrase|password|api[-_]?sign|private[-_]?key|authorization|listen[-_]?key"
+)
+_WORD_END = re.compile(r"[\w-]*+")
+_VALUE = re.compile(
     r"""(?ix)
-    (?P<name> [\w-]* (?: api[-_]?key | apikey | secret | signature | passphrase | password | api[-_]?sign | private[-_]?key ) [\w-]* | authorization | listen[-_]?key )
-    (?P<between> \\?["']? \s* (?: [:=] | ,\s ) \s* (?: b(?=["']) )? \\?["']? )
-    (?P<scheme> (?: bearer | basic )\s+ )?
-    (?P<value> [^\s"'\\,;&})\]]{4,} )
+    \\?["']? \s*+ (?: [:=] | ,\s ) \s*+ (?: b(?=["']) )? \\?["']?
+    (?: (?: bearer | basic )\s++ )?
+    (?P<value> [^\s"'\\,;&})\]]{4,}+ )
     """
 )
-_FORMS = re.compile(r"zd_[0-9a-fA-F]{40}|(?<![0-9a-zA-Z])[0-9a-fA-F]{64,}(?![0-9a-zA-Z])")
+_FORMS = re.compile(r"zd_[0-9a-fA-F]{40}|(?<![0-9a-zA-Z])[0-9a-fA-F]{64,}+(?![0-9a-zA-Z])")
 
 _registered: set[str] = set()
 
@@ -37,10 +42,20 @@ def redact(text: str) -> str:
     for secret in _registered:
         if secret in text:
             text = text.replace(secret, MASK)
-    return _FORMS.sub(MASK, _NAMED.sub(_mask_value, text))
+    return _FORMS.sub(MASK, _mask_named(text))
 
 
-def _mask_value(found: re.Match[str]) -> str:
-    if found["value"].startswith(MASK[:-1]):
-        return found[0]
-    return f"{found['name']}{found['between']}{found['scheme'] or ''}{MASK}"
+def _mask_named(text: str) -> str:
+    """Every value whose name says that it is a secret. A name may stand anywhere in a word: `zetariumApiKeyId`."""
+    parts: list[str] = []
+    kept = looked = 0  # up to where the text is in `parts`, and up to where it has been judged
+    for keyword in _KEYWORD.finditer(text):
+        if keyword.start() < looked:
+            continue
+        word_end = _WORD_END.match(text, keyword.end()).end()  # type: ignore[union-attr]  # it matches nothing, too
+        found = _VALUE.match(text, word_end)
+        looked = word_end if found is None else found.end()
+        if found is not None and not found["value"].startswith(MASK[:-1]):
+            parts += text[kept : found.start("value")], MASK
+            kept = found.end()
+    return "".join((*parts, text[kept:])) if parts else text

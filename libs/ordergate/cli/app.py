@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -249,25 +250,31 @@ def explain(
 def kill(
     context: typer.Context,
     reason: Annotated[str, typer.Option(help="why; it is kept")],
+    symbol: Annotated[str | None, typer.Option(help="only this symbol")] = None,
+    flatten: Annotated[
+        bool, typer.Option("--flatten", help="then close the positions of the scope, reduce-only")
+    ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="end once it is thrown, before it is flat")] = False,
 ) -> int:
-    """Stop everything, or with --account that account: nothing new leaves, what is open is canceled (30 s).
+    """Stop everything, or only what --account, --strategy and --symbol name: nothing new leaves, what is open is canceled (30 s).
 
     Exit codes: 0 flat (with --no-wait: thrown), 1 thrown but not flat in time, 3 no sender is alive, 4 a sender did not confirm.
     """
     from ordergate.cli import killing  # noqa: PLC0415 - see the law of this room
 
-    return _end(killing.throw(context.obj, reason=reason, wait=not no_wait))
+    return _end(killing.throw(context.obj, symbol=symbol, reason=reason, wait=not no_wait, flatten=flatten))
 
 
 @app.command()
 def resume(
-    context: typer.Context, reason: Annotated[str, typer.Option(help="why; it is kept")] = "resumed by hand"
+    context: typer.Context,
+    symbol: Annotated[str | None, typer.Option(help="the scope that was thrown with this symbol")] = None,
+    reason: Annotated[str, typer.Option(help="why; it is kept")] = "resumed by hand",
 ) -> int:
-    """Take the kill switch back: of everything, or with --account of that account."""
+    """Take back the one throw whose scope these options name; without any, the one of everything."""
     from ordergate.cli import killing  # noqa: PLC0415 - see the law of this room
 
-    return _end(killing.resume(context.obj, reason=reason))
+    return _end(killing.resume(context.obj, symbol=symbol, reason=reason))
 
 
 @app.command()
@@ -276,6 +283,27 @@ def status(context: typer.Context) -> int:
     from ordergate.cli import standing  # noqa: PLC0415 - see the law of this room
 
     return _end(standing.status(context.obj))
+
+
+@app.command()
+def sign(
+    context: typer.Context,
+    scheme: Annotated[str, typer.Option(help="binance-rest, kraken-rest, ...; a wrong one lists them all")],
+    key_file: Annotated[Path, typer.Option(help="PEM, or the secret in one line; see docs/access.md")],
+    payload: Annotated[str, typer.Option(help="exactly what is signed")],
+    password_file: Annotated[Path | None, typer.Option(help="of an encrypted PEM")] = None,
+    path: Annotated[str | None, typer.Option(help="for schemes that sign the path apart: /0/private/Balance")] = None,
+) -> int:
+    """Print the bare signature of a payload, for support work; nothing is sent.
+
+    Exit codes: 0 printed, 1 the key or its file is refused, 2 no such scheme, or a payload it cannot sign.
+    """
+    from ordergate.cli import signing  # noqa: PLC0415 - see the law of this room
+
+    wanted = signing.Wanted(
+        scheme=scheme, key_file=key_file, password_file=password_file, payload=os.fsencode(payload), path=path
+    )
+    return signing.sign(wanted, as_json=context.obj.as_json)
 
 
 def _end(work: Coroutine[Any, Any, Exit]) -> int:

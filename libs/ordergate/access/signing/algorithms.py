@@ -1,6 +1,5 @@
 """HMAC over bytes. What needs private keys stands in `asymmetric`."""
 
-import base64
 import hashlib
 import hmac
 
