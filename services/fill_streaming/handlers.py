@@ -7,6 +7,7 @@ The cursor trails by the venue's lag, so a trade that shows late is still ahead 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -194,20 +195,23 @@ class FillDesk:
 
     async def _count_stored(self) -> None:
         """Read FILLS on from where it was counted last; once more from the beginning for orders whose past is not known."""
-        async for stored in self._feed.fills(self._venue, self._account, after=self._sums.up_to_sequence):
-            if stored is None:
-                break
-            self._sums.add(stored)
-            self._count(stored.fill)
+        reading = self._feed.fills(self._venue, self._account, after=self._sums.up_to_sequence)
+        async with aclosing(reading) as fills:
+            async for stored in fills:
+                if stored is None:
+                    break
+                self._sums.add(stored)
+                self._count(stored.fill)
         if self._watch.uncertain():
             await self._count_uncertain()
 
     async def _count_uncertain(self) -> None:
         uncertain = self._watch.uncertain()
-        async for stored in self._feed.fills(self._venue, self._account, after=0):
-            if stored is None:
-                break
-            self._count(stored.fill)
+        async with aclosing(self._feed.fills(self._venue, self._account, after=0)) as fills:
+            async for stored in fills:
+                if stored is None:
+                    break
+                self._count(stored.fill)
         for watched in uncertain:
             watched.is_count_certain = True
             self._watch.drop_if_complete(watched)

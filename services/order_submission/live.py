@@ -1,5 +1,7 @@
 """The account's live orders, read on demand: cancel_all and the kill switch need them, the way of an order does not."""
 
+from contextlib import aclosing
+
 from ordergate.ports.bus import Feed
 from ordergate.ports.checkpoint import Checkpoint
 from ordergate.ports.ledger import Entry, Ledger
@@ -24,10 +26,12 @@ class LiveOrders:
         known: dict[ClientOrderId, Entry | None] = {}
         if mark is not None:
             known = {ClientOrderId(order): None for order in mark.live}
-        async for entry in self._feed.orders(self._venue, self._account, after=mark.sequence if mark else 0):
-            if entry is None:
-                break
-            known[entry.order.key.client_order_id] = entry
+        reading = self._feed.orders(self._venue, self._account, after=mark.sequence if mark else 0)
+        async with aclosing(reading) as entries:
+            async for entry in entries:
+                if entry is None:
+                    break
+                known[entry.order.key.client_order_id] = entry
         for order, entry in known.items():
             if entry is None:  # nothing new since the checkpoint: its last message is older than that
                 known[order] = await self._ledger.last(self._venue, self._account, order)

@@ -1,6 +1,6 @@
 """The bus beside the ledger: work that arrives, facts that leave, small state that survives a restart."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,12 +65,12 @@ class Publisher(Protocol):
 
 
 class Feed(Protocol):
-    """Ordered replay, then live: no ack, gaps detected and read again."""
+    """Ordered replay, then live: no ack, gaps detected and read again. Who reads no further closes it: it holds a consumer of the bus."""
 
-    def orders(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncIterator[Entry | None]:
+    def orders(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncGenerator[Entry | None, None]:
         """Every ORDERS entry of the account after stream sequence `after`. A None marks that the end was reached for now."""
 
-    def fills(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncIterator[StoredFill | None]:
+    def fills(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncGenerator[StoredFill | None, None]:
         """Every FILLS message of the account after stream sequence `after`, None once the end is reached."""
 
 
@@ -80,7 +80,7 @@ class Shelf(Protocol):
     async def get(self, key: str) -> bytes | None: ...
     async def put(self, key: str, value: bytes) -> None: ...
     async def delete(self, key: str) -> None: ...
-    def watch(self, pattern: str) -> AsyncIterator[tuple[str, bytes | None] | None]:
+    def watch(self, pattern: str) -> AsyncGenerator[tuple[str, bytes | None] | None, None]:
         """Present entries, then None, then changes (value None: deleted)."""
 
 
