@@ -142,6 +142,8 @@ class SimulatorConfig(_Section):
     symbols: tuple[SymbolConfig, ...] = DEFAULT_SYMBOLS
     accounts: tuple[AccountConfig, ...] = ()
     client_ids: ClientIds = "forever"
+    trade_id_gap_max: int = Field(default=0, ge=0, le=1_000_000)
+    """Up to so many ids are left out between two trades of a symbol, drawn from the seed."""
     limits: LimitsConfig = LimitsConfig()
     max_order_notional: Positive = Decimal(10000000)
     fees: FeesConfig = FeesConfig()

@@ -18,6 +18,7 @@ from ordergate.simulator.http import Frame, Malformed, read_frame, write_frame
 from ordergate.simulator.refusal import Refusal
 from ordergate.simulator.routes import find_route
 from ordergate.simulator.signing import parse_query
+from ordergate.simulator.struck import change_venue, struck_answer
 from ordergate.simulator.venue import Request, Response
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from ordergate.simulator.clock import VenueClock
     from ordergate.simulator.doors import Doors
     from ordergate.simulator.faults import Effect, Faults
+    from ordergate.simulator.sight import Sight
     from ordergate.simulator.venue import Venue
 
+RESET_MID_BODY_SECONDS = 0.02
 # SO_LINGER on with zero seconds: closing sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-HTML_ERROR = b"<html><head><title>Error</title></head><body><h1>Service unavailable</h1></body></html>"
 
 
 class Wire:
@@ -60,10 +62,10 @@ class Wire:
         """The protocol of a new connection."""
         return Connection(self)
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: Request, sight: Sight | None = None) -> Response:
         """Execute one request now. A bug in the simulator is a 500 that the loop's exception handler hears of."""
         try:
-            return self.venue.handle(request, self.clock.now_ms())
+            return self.venue.handle(request, self.clock.now_ms(), sight)
         except Exception as error:  # noqa: BLE001 - one broken request must not end the venue
             context = {"message": f"simulator failed on {request.method} {request.path}", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -166,14 +168,16 @@ class Connection(asyncio.Protocol):
             self._execute_struck(exchange, effect)
 
     def _execute_struck(self, exchange: _Exchange, effect: Effect) -> None:
-        wire = self._wire
-        if effect.offset_ms is not None:
-            wire.clock.offset_ms = effect.offset_ms
+        wire, request = self._wire, exchange.frame.request
+        if effect.silent_before:
+            exchange.note(0)  # held back for ever: neither an answer nor an end comes
+            return
+        change_venue(wire.venue, wire.clock, request, effect)
         if effect.reset_before:
             exchange.note(0)
             self._reset()
             return
-        response = _struck_answer(wire, exchange.frame.request, effect)
+        response = struck_answer(wire.venue, request, effect, wire.answer)
         if effect.delay_after_ms:
             loop = asyncio.get_running_loop()
             loop.call_later(effect.delay_after_ms / 1000, self._finish_struck, exchange, effect, response)
@@ -181,14 +185,20 @@ class Connection(asyncio.Protocol):
             self._finish_struck(exchange, effect, response)
 
     def _finish_struck(self, exchange: _Exchange, effect: Effect, response: Response) -> None:
-        silent = effect.reset_after or effect.answer_lost
+        silent = effect.silent_after or effect.reset_after or effect.answer_lost or effect.reset_mid_body
         exchange.note(0 if silent or self._transport is None else response.status)
+        if effect.silent_after:
+            return
         if effect.reset_after:
             self._reset()
+        elif effect.reset_mid_body:
+            self._send_half(response)
         elif effect.answer_lost:
             self.close()
         else:
             self._send(response, keep_alive=exchange.frame.keep_alive)
+            if effect.closed_after:
+                self.close()
             self._held_back = False
             self._serve()
 
@@ -198,6 +208,14 @@ class Connection(asyncio.Protocol):
         self._transport.write(write_frame(response, keep_alive=keep_alive))
         if not keep_alive:
             self._transport.close()
+
+    def _send_half(self, response: Response) -> None:
+        """The head and the first half of the body, then a reset: a little later, so that the half is on its way."""
+        if self._transport is None:
+            return
+        whole = write_frame(response, keep_alive=True)
+        self._transport.write(whole[: len(whole) - (len(response.body) + 1) // 2])
+        asyncio.get_running_loop().call_later(RESET_MID_BODY_SECONDS, self._reset)
 
     def _reset(self) -> None:
         if self._transport is None:
@@ -246,16 +264,3 @@ def _client_order_id(venue: Venue, request: Request, order_id: int | None) -> st
         except ValueError:
             return None
     return None
-
-
-def _struck_answer(wire: Wire, request: Request, effect: Effect) -> Response:
-    if effect.retry_after_seconds is not None:
-        seconds = effect.retry_after_seconds
-        headers = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", str(seconds)))
-        return wire.venue.refuse_by_limit(seconds, headers)
-    response = wire.answer(request)
-    if effect.error_status is None:
-        return response
-    if effect.error_body == "html":
-        return Response(effect.error_status, HTML_ERROR, content_type="text/html")
-    return wire.venue.refuse(Refusal(status=effect.error_status, code="INTERNAL_ERROR", error="Internal error"))

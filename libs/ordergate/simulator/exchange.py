@@ -29,6 +29,7 @@ from ordergate.simulator.refusal import (
 from ordergate.simulator.symbols import Measured, measure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
     from ordergate.simulator.config import SimulatorConfig
@@ -51,7 +52,9 @@ class Exchange:
         self._notional_max = config.max_order_notional
         self._symbols = {row.symbol: row.build() for row in config.symbols}
         self.markets = {
-            row.symbol: Market(symbol, symbol.nearest_ticks(row.price), halted=row.status == "HALT")
+            row.symbol: Market(
+                symbol, symbol.nearest_ticks(row.price), halted=row.status == "HALT", gap=_gaps(config, row.symbol)
+            )
             for row, symbol in zip(config.symbols, self._symbols.values(), strict=True)
         }
         self.accounts = {
@@ -137,6 +140,15 @@ class Exchange:
         for moment_ms in self._flow.due(now_ms):
             self._flow.step(moment_ms)
             self._come_to_rest(moment_ms)
+
+    def fill(self, order_id: int, now_ms: int) -> bool:
+        """Somebody trades with exactly this resting order, all of it. False: it is not resting."""
+        order = next((found for each in self.accounts.values() if (found := each.order(order_id)) is not None), None)
+        if order is None or order.price is None or order.status not in {Status.NEW, Status.PARTIALLY_FILLED}:
+            return False
+        self._matching.take(self.markets[order.symbol.name], order, now_ms)
+        self._come_to_rest(now_ms)
+        return True
 
     def set_price(self, symbol: str, price: Decimal, now_ms: int) -> bool:
         """Move the market: mark price and the flow's quotes go there, and what they cross trades. False: no such symbol."""
@@ -278,6 +290,12 @@ class Exchange:
             for order in list(account.closing_orders.values()):
                 if not account.reducible(order):
                     self._matching.end(self.markets[order.symbol.name], order, Status.CANCELED, now_ms)
+
+
+def _gaps(config: SimulatorConfig, symbol: str) -> Callable[[], int]:
+    most = config.trade_id_gap_max
+    draws = Random(f"{config.seed}:{symbol}:trade ids")
+    return (lambda: draws.randint(0, most)) if most else (lambda: 0)
 
 
 def _halted(symbol: str) -> Refusal:

@@ -14,8 +14,31 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-Kind = Literal["answer_lost", "error_after_execution", "slow", "reset", "rate_limited", "clock_offset"]
-Phase = Literal["before", "after"]
+from ordergate.simulator.sight import Sight
+
+Kind = Literal[
+    "answer_lost",
+    "error_after_execution",
+    "slow",
+    "reset",
+    "black_hole",
+    "connection_closed",
+    "rate_limited",
+    "banned",
+    "forbidden",
+    "key_revoked",
+    "symbol_halted",
+    "clock_offset",
+    "filled_first",
+    "legs_refused",
+    "stale",
+    "trades_late",
+    "trades_hidden",
+    "trades_twice",
+    "trades_shuffled",
+]
+Phase = Literal["before", "after", "mid_body"]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class _Gate(BaseModel):
@@ -23,12 +46,7 @@ class _Gate(BaseModel):
 
 
 class FaultRule(_Gate):
-    """One rule as it is posted.
-
-    `answer_lost`: executed, then the connection is closed without a byte. `error_after_execution`: executed, then `status` (500 to 599) with a JSON or HTML
-    body. `slow`: `delayMs` before execution or before the answer. `reset`: a TCP reset before or after execution. `rate_limited`: 429 with `retry-after`,
-    not executed and not counted. `clock_offset`: the venue's clock jumps to `offsetMs` before the call is looked at.
-    """
+    """One rule as it is posted; docs/simulator.md has the table of kinds and their fields."""
 
     kind: Kind
     call: Annotated[str, Field(min_length=1)] | None = None
@@ -41,8 +59,13 @@ class FaultRule(_Gate):
     delay_ms: int = Field(default=1000, ge=0, le=600_000)
     status: int = Field(default=503, ge=500, le=599)
     body: Literal["json", "html"] = "json"
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,40}$")] = "INTERNAL_ERROR"
     retry_after_seconds: int = Field(default=60, ge=0)
     offset_ms: int = 0
+    symbol: str | None = None
+    halted: bool = True
+    legs: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(), max_length=10)
+    share: Share = 1.0
 
     @model_validator(mode="after")
     def _without_foreign_fields(self) -> FaultRule:
@@ -51,18 +74,43 @@ class FaultRule(_Gate):
         if foreign:
             message = f"{self.kind} has no {', '.join(sorted(foreign))}"
             raise ValueError(message)
+        if self.phase == "mid_body" and self.kind != "reset":
+            message = f"{self.kind} has no phase mid_body"
+            raise ValueError(message)
+        lacking = _NEEDED.get(self.kind, frozenset()) - self.model_fields_set
+        if lacking:
+            message = f"{self.kind} needs {', '.join(sorted(lacking))}"
+            raise ValueError(message)
         return self
 
 
 _ALWAYS = frozenset({"kind", "call", "client_order_id", "rate", "nth", "times"})
 _OF_KIND: dict[Kind, frozenset[str]] = {
     "answer_lost": frozenset(),
-    "error_after_execution": frozenset({"status", "body"}),
+    "error_after_execution": frozenset({"status", "body", "code"}),
     "slow": frozenset({"delay_ms", "phase"}),
     "reset": frozenset({"phase"}),
+    "black_hole": frozenset({"phase"}),
+    "connection_closed": frozenset(),
     "rate_limited": frozenset({"retry_after_seconds"}),
+    "banned": frozenset({"retry_after_seconds"}),
+    "forbidden": frozenset({"phase"}),
+    "key_revoked": frozenset(),
+    "symbol_halted": frozenset({"symbol", "halted"}),
     "clock_offset": frozenset({"offset_ms"}),
+    "filled_first": frozenset(),
+    "legs_refused": frozenset({"legs"}),
+    "stale": frozenset({"delay_ms"}),
+    "trades_late": frozenset({"delay_ms", "share"}),
+    "trades_hidden": frozenset({"share"}),
+    "trades_twice": frozenset(),
+    "trades_shuffled": frozenset(),
 }
+_NEEDED: dict[Kind, frozenset[str]] = {
+    "symbol_halted": frozenset({"symbol"}),
+    "legs_refused": frozenset({"legs"}),
+}
+_SIGHTS = frozenset({"stale", "trades_late", "trades_hidden", "trades_twice", "trades_shuffled"})
 
 
 class FaultPlan(_Gate):
@@ -74,17 +122,30 @@ class FaultPlan(_Gate):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What is to be done to one call. A reset or a lost answer wins over an error, an error over the true answer."""
+    """What is to be done to one call. Silence wins over a reset, that over a lost answer, that over an error, an error over the true answer."""
 
     offset_ms: int | None = None
+    halts: tuple[tuple[str, bool], ...] = ()
+    filled_first: bool = False
+    silent_before: bool = False
     delay_before_ms: int = 0
     reset_before: bool = False
     retry_after_seconds: int | None = None
+    banned: bool = False
+    forbidden_before: bool = False
+    revoked: bool = False
+    refused_legs: tuple[int, ...] = ()
+    sight: Sight | None = None
+    forbidden_after: bool = False
     error_status: int | None = None
     error_body: Literal["json", "html"] = "json"
+    error_code: str = "INTERNAL_ERROR"
     delay_after_ms: int = 0
+    silent_after: bool = False
     answer_lost: bool = False
     reset_after: bool = False
+    reset_mid_body: bool = False
+    closed_after: bool = False
 
 
 class _Armed:
@@ -135,7 +196,7 @@ class Faults:
     def strike(self, call: str, client_order_id: str | None) -> Effect | None:
         """Ask every rule about one call; None when it goes well."""
         struck = [armed.rule for armed in self._rules if armed.strikes(call, client_order_id)]
-        return _join(struck) if struck else None
+        return _join(struck, self._seed) if struck else None
 
     def report(self) -> dict[str, object]:
         """The plan in force with, for each rule, the calls it matched and those it struck."""
@@ -150,20 +211,54 @@ class Faults:
         return {"ok": True, "seed": self._seed, "rules": rules}
 
 
-def _join(rules: list[FaultRule]) -> Effect:
-    resets = {rule.phase for rule in rules if rule.kind == "reset"}
+def _join(rules: list[FaultRule], seed: int) -> Effect:
+    phases = {(rule.kind, rule.phase) for rule in rules}
+    kinds = {rule.kind for rule in rules}
     slow = [rule for rule in rules if rule.kind == "slow"]
     offset = next((rule for rule in rules if rule.kind == "clock_offset"), None)
-    limited = next((rule for rule in rules if rule.kind == "rate_limited"), None)
+    limited = next((rule for rule in rules if rule.kind in {"rate_limited", "banned"}), None)
     error = next((rule for rule in rules if rule.kind == "error_after_execution"), None)
     return Effect(
         offset_ms=offset.offset_ms if offset else None,
+        halts=tuple((rule.symbol or "", rule.halted) for rule in rules if rule.kind == "symbol_halted"),
+        filled_first="filled_first" in kinds,
+        silent_before=("black_hole", "before") in phases,
         delay_before_ms=sum(rule.delay_ms for rule in slow if rule.phase == "before"),
-        reset_before="before" in resets,
+        reset_before=("reset", "before") in phases,
         retry_after_seconds=limited.retry_after_seconds if limited else None,
+        banned=limited is not None and limited.kind == "banned",
+        # A wall stands before the exchange, unless the rule says otherwise.
+        forbidden_before=any(rule.kind == "forbidden" and not _is_after(rule) for rule in rules),
+        revoked="key_revoked" in kinds,
+        refused_legs=tuple(leg for rule in rules if rule.kind == "legs_refused" for leg in rule.legs),
+        sight=_sight(rules, seed) if kinds & _SIGHTS else None,
+        forbidden_after=any(rule.kind == "forbidden" and _is_after(rule) for rule in rules),
         error_status=error.status if error else None,
         error_body=error.body if error else "json",
+        error_code=error.code if error else "INTERNAL_ERROR",
         delay_after_ms=sum(rule.delay_ms for rule in slow if rule.phase == "after"),
-        answer_lost=any(rule.kind == "answer_lost" for rule in rules),
-        reset_after="after" in resets,
+        silent_after=("black_hole", "after") in phases,
+        answer_lost="answer_lost" in kinds,
+        reset_after=("reset", "after") in phases,
+        reset_mid_body=("reset", "mid_body") in phases,
+        closed_after="connection_closed" in kinds,
+    )
+
+
+def _is_after(rule: FaultRule) -> bool:
+    return "phase" in rule.model_fields_set and rule.phase == "after"
+
+
+def _sight(rules: list[FaultRule], seed: int) -> Sight:
+    kinds = {rule.kind for rule in rules}
+    late = next((rule for rule in rules if rule.kind == "trades_late"), None)
+    hidden = next((rule for rule in rules if rule.kind == "trades_hidden"), None)
+    return Sight(
+        seed=seed,
+        stale_ms=max((rule.delay_ms for rule in rules if rule.kind == "stale"), default=0),
+        late_ms=late.delay_ms if late else 0,
+        late_share=late.share if late else 1.0,
+        hidden_share=hidden.share if hidden else 0.0,
+        twice="trades_twice" in kinds,
+        shuffled="trades_shuffled" in kinds,
     )

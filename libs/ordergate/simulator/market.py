@@ -9,6 +9,8 @@ from ordergate.simulator.book import Book
 from ordergate.simulator.orders import STOPS, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ordergate.simulator.orders import Order
     from ordergate.simulator.symbols import Symbol
 
@@ -29,10 +31,11 @@ def is_triggered(order: Order, mark: int) -> bool:
 class Market:
     """Prices in ticks. The mark price is what triggers, bands and unrealised profit are reckoned with."""
 
-    __slots__ = ("_falling", "_rising", "book", "halted", "last", "mark", "symbol", "trade_id")
+    __slots__ = ("_falling", "_gap", "_rising", "book", "halted", "last", "mark", "symbol", "trade_id")
 
-    def __init__(self, symbol: Symbol, price: int, *, halted: bool) -> None:
-        """A market at rest at `price`."""
+    def __init__(self, symbol: Symbol, price: int, *, halted: bool, gap: Callable[[], int] = lambda: 0) -> None:
+        """A market at rest at `price`. gap: how many trade ids are left out before the next."""
+        self._gap = gap
         self.symbol = symbol
         self.book = Book()
         self.mark = price
@@ -44,7 +47,7 @@ class Market:
 
     def next_trade_id(self) -> int:
         """Each side of each execution has an id of its own, so it is unique per symbol whoever trades with whom."""
-        self.trade_id += 1
+        self.trade_id += 1 + self._gap()
         return self.trade_id
 
     def wait_for_trigger(self, order: Order) -> None:

@@ -5,6 +5,7 @@ Two orders of one account may trade with each other: the exchange documents no s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ordergate.simulator.orders import Order, Status, Trade
@@ -44,6 +45,15 @@ class Matching:
             if not lots:
                 self.end(market, maker, Status.CANCELED, now_ms)
                 continue
+            self._execute(market, taker, maker, lots, now_ms)
+
+    def take(self, market: Market, maker: Order, now_ms: int) -> None:
+        """Somebody of the crowd trades with exactly this resting order, as far as it may, whatever else is in the book."""
+        lots = _bound(maker)
+        if lots:
+            taker = replace(
+                maker, id=0, account=None, client_order_id="", sign=-maker.sign, lots=lots, executed=0, cost=0
+            )
             self._execute(market, taker, maker, lots, now_ms)
 
     def end(self, market: Market, order: Order, status: Status, now_ms: int) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ordergate.simulator.accounts import Account
     from ordergate.simulator.limits import Bucket
+    from ordergate.simulator.sight import Sight
 
 Answer = dict[str, object]
 BATCH_MAX = 10
@@ -44,6 +45,7 @@ class Call:
     body: bytes
     now_ms: int
     path_id: int | None = None
+    sight: Sight | None = None
 
     @property
     def owner(self) -> Account:
@@ -133,7 +135,7 @@ def _place_batch(exchange: Exchange, call: Call) -> Answer | Refusal:
 
 def _get_order(exchange: Exchange, call: Call) -> Answer | Refusal:
     del exchange
-    order = call.owner.order(call.path_id or 0)
+    order = _seen(call, call.owner.order(call.path_id or 0))
     return ORDER_NOT_FOUND if order is None else {"ok": True, "order": order_row(order)}
 
 
@@ -148,23 +150,28 @@ def _list_orders(exchange: Exchange, call: Call) -> Answer | Refusal:
         return invalid("limit, afterId or status is wrong")
     rows = (
         order_row(order)
-        for order in _candidates(exchange, call.owner, parameters.get("clientOrderId"), status, after)
+        for order in _candidates(exchange, call, status, after)
         if order.id > after
         and (symbol is None or order.symbol.name == symbol)
-        and (status in {None, "OPEN"} or order.status == status)
+        and (order.is_open if status == "OPEN" else status is None or order.status == status)
     )
     return {"ok": True, "orders": list(islice(rows, limit))}
 
 
-def _candidates(
-    exchange: Exchange, account: Account, client_order_id: str | None, status: str | None, after: int
-) -> Iterable[Order]:
+def _seen(call: Call, order: Order | None) -> Order | None:
+    return order if order is None or call.sight is None else call.sight.order(order, call.now_ms)
+
+
+def _candidates(exchange: Exchange, call: Call, status: str | None, after: int) -> Iterable[Order]:
+    account, client_order_id = call.owner, call.parameters.get("clientOrderId")
     if client_order_id is not None:
-        found = exchange.orders_by_client_id(account, client_order_id) if CLIENT_ORDER_ID(client_order_id) else []
-        return [order for order in found if status != "OPEN" or order.is_open]
-    if status == "OPEN":
+        known = exchange.orders_by_client_id(account, client_order_id) if CLIENT_ORDER_ID(client_order_id) else []
+        found: Iterable[Order] = known
+    elif status == "OPEN" and call.sight is None:
         return account.open_orders.values()
-    return account.orders_after(after)
+    else:
+        found = account.orders_after(after)
+    return (seen for order in found if (seen := _seen(call, order)) is not None)
 
 
 def _cancel(exchange: Exchange, call: Call) -> Answer | Refusal:
@@ -188,7 +195,11 @@ def _my_trades(exchange: Exchange, call: Call) -> Answer | Refusal:
         return invalid("limit, fromId or another query parameter is wrong")
     if symbol not in exchange.markets:
         return invalid("Unknown symbol")
-    trades = islice(call.owner.takes_from(symbol, from_id), limit)
+    shown = call.owner.takes_from(symbol, from_id)
+    if call.sight is None:
+        trades = list(islice(shown, limit))
+    else:
+        trades = call.sight.arranged(list(islice(call.sight.trades(shown, call.now_ms), limit)))
     return {"ok": True, "trades": [trade_row(trade, exchange.fees) for trade in trades]}
 
 
@@ -197,7 +208,8 @@ def _positions(exchange: Exchange, call: Call) -> Answer | Refusal:
     if not {"status"}.issuperset(call.parameters) or status not in {"OPEN", "CLOSED"}:
         return invalid("status must be OPEN or CLOSED")
     rows: list[Row] = []
-    for position in call.owner.positions.values():
+    held = call.owner.positions.values() if call.sight is None else call.sight.positions(call.owner, call.now_ms)
+    for position in held:
         market = exchange.markets[position.symbol.name]
         if status == "CLOSED":
             rows += [closed_position_row(episode, position, call.owner, market) for episode in position.closed]

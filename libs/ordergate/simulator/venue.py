@@ -22,6 +22,7 @@ from ordergate.simulator.signing import parse_query
 if TYPE_CHECKING:
     from ordergate.simulator.config import SimulatorConfig
     from ordergate.simulator.limits import Verdict
+    from ordergate.simulator.sight import Sight
 
 
 @dataclass(slots=True, eq=False)
@@ -57,8 +58,8 @@ class Venue:
         self._seed = config.seed
         self._errors = 0
 
-    def handle(self, request: Request, now_ms: int) -> Response:
-        """Answer one request of a client."""
+    def handle(self, request: Request, now_ms: int, sight: Sight | None = None) -> Response:
+        """Answer one request of a client. sight: what a read of it sees, if not the books as they are."""
         route, order_id = find_route(request.method, request.path)
         if route is None:
             return self.refuse(Refusal(status=404, code="ROUTE_NOT_FOUND", error="Not found"))
@@ -73,6 +74,7 @@ class Venue:
             if verdict.refused:
                 return self.refuse_by_limit(verdict.reset_seconds, headers)
         call.path_id = order_id
+        call.sight = sight
         answer = route.answer(self.exchange, call)
         if isinstance(answer, Refusal):
             return self.refuse(answer, headers)
@@ -82,10 +84,12 @@ class Venue:
         """The error envelope."""
         return Response(refusal.status, orjson.dumps(self._envelope(refusal)), headers)
 
-    def refuse_by_limit(self, reset_seconds: int, headers: tuple[tuple[str, str], ...]) -> Response:
-        """429 with `retry-after`."""
+    def refuse_by_limit(
+        self, reset_seconds: int, headers: tuple[tuple[str, str], ...], *, status: int = 429
+    ) -> Response:
+        """429, or 418 to one who went on, with `retry-after`."""
         body = {"ok": False, "error": "Rate limit exceeded, retry in 1 minute", "errorId": self._next_error_id()}
-        return Response(429, orjson.dumps(body), (*headers, ("retry-after", str(reset_seconds))))
+        return Response(status, orjson.dumps(body), (*headers, ("retry-after", str(reset_seconds))))
 
     def _admit(self, route: Route, request: Request, now_ms: int) -> Call | Refusal:
         if not route.signed:

@@ -80,6 +80,10 @@ def test_empty_plan_heals_everything() -> None:
         {"kind": "rate_limited", "retryAfterSeconds": -1},
         {"kind": "answer_lost", "times": 0},
         {"kind": "answer_lost", "clientOrderID": "typo"},
+        {"kind": "slow", "phase": "mid_body"},
+        {"kind": "symbol_halted"},
+        {"kind": "legs_refused"},
+        {"kind": "trades_late", "share": 0},
     ],
 )
 def test_rule_that_makes_no_sense_is_refused(rule: dict[str, Any]) -> None:
