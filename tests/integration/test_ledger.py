@@ -9,8 +9,9 @@ from ordergate.ports.ledger import Lost, Won
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import Ack, JetStream, Limits, Refusal
-from ordergate.runtime.lean import LeanClient, Requests
+from ordergate.runtime.lean import Requests
 from ordergate.runtime.ledger import StreamLedger
+from ordergate.runtime.transport import Sink
 from ordergate.trading.errors import BusUnavailable, Misuse
 from ordergate.wire import codec, subjects
 from tests.integration.conftest import Connect
@@ -36,8 +37,7 @@ def lose_answers(requests: Requests, count: int) -> None:
             return
         take(subject, reply, data, headers)
 
-    assert isinstance(requests._client, LeanClient)
-    sinks = requests._client._sinks
+    sinks: dict[int, Sink] = requests._client._sinks  # type: ignore[attr-defined]  # every transport has them
     number = next(number for number, sink in sinks.items() if sink == take)
     sinks[number] = drop
 

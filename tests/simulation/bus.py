@@ -71,6 +71,7 @@ class SimBus:
         self.consumers: dict[str, dict[str, Consumer]] = {}
         self.when_stored: list[Callable[[str, Stored], None]] = []
         self._draws = scheduler.draws("bus")
+        self._connections = 0
         self._answers_to_lose = 0
         self._requests_to_lose = 0
         self._exact: dict[str, list[tuple[SimConnection, int]]] = {}
@@ -137,6 +138,11 @@ class SimBus:
         return seconds
 
     # What connections bring.
+
+    def count_connection(self) -> int:
+        """The number of a new connection; no two have the same."""
+        self._connections += 1
+        return self._connections
 
     def subscribe(self, connection: SimConnection, number: int, subject: str) -> None:
         self._subjects_of.setdefault(connection, {})[number] = subject
@@ -297,6 +303,14 @@ class SimBus:
                 self.consumers.setdefault(rest[0], {})
                 self._stream_of.clear()
                 return self._stream_info(rest[0])
+            case "STREAM", "UPDATE":
+                self.streams[rest[0]].config.update(body)
+                return self._stream_info(rest[0])
+            case "STREAM", "PURGE":
+                self.streams[rest[0]].purge()
+                return {"success": True}
+            case "CONSUMER", "NAMES":
+                return {"consumers": list(self.consumers[rest[0]])}
             case "CONSUMER", "INFO":
                 return self._consumer_info(rest[0], rest[1])
             case "CONSUMER", "CREATE":

@@ -37,7 +37,8 @@ class SimConnection:
         self.is_cut = False
         self._server = server
         self._scheduler = node.scheduler
-        self._draws = node.scheduler.draws(f"wire:{node.number}:{len(server.connections)}")
+        self.number = server.count_connection()
+        self._draws = node.scheduler.draws(f"wire:{self.number}")
         self._connected = False
         self._closed = False
         self._subjects: dict[int, str] = {}
@@ -252,7 +253,7 @@ async def connect(server: "SimBus", node: Node, *, service: str, limits: Limits 
     """As runtime.connection.connect: the real requests, JetStream and all above them, over a simulated wire. To be awaited on the node."""
     client = SimConnection(server, node)
     await client.connect()
-    draws = node.scheduler.draws(f"names:{node.number}:{service}")
+    draws = node.scheduler.draws(f"names:{client.number}")
 
     def draw(count: int) -> str:
         return draws.randbytes(count).hex()

@@ -1,8 +1,8 @@
 """An asyncio world on virtual time: many nodes, one scheduler, one seed.
 
-Every node (a simulated process) has an event loop of its own, so awaiting across nodes is an error, as between processes. What is
-ready is run in an order drawn from the seed; when nothing is ready, the clock jumps to the next timer. A task's own steps stay in
-order, for the next one is only scheduled by the one before.
+Every node (a simulated process) has an event loop of its own, so awaiting across nodes is an error, as between processes. Which node
+goes next is drawn from the seed; within a node callbacks are called in the order in which they were registered, as asyncio promises
+(`shuffle` breaks even that, for code that should not rely on it). When nothing is ready, the clock jumps to the next timer.
 
 A node can be frozen (SIGSTOP: all it would do waits), and crashed (kill -9: nothing of it runs any more, not even its `finally`
 blocks; they run when the world is closed, and whatever they try then is refused, for the node is dead).
@@ -11,6 +11,7 @@ blocks; they run when the world is closed, and whatever they try then is refused
 import asyncio
 import heapq
 from asyncio.events import _set_running_loop
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Handle:
 class Scheduler:
     """Owns time and chance. `now` is in seconds since the world began; `root` is the node of whatever is nobody's process."""
 
-    def __init__(self, seed: int, *, shuffle: bool = True) -> None:
+    def __init__(self, seed: int, *, shuffle: bool = False) -> None:
         self.seed = seed
         self.now = 0.0
         self.steps = 0
@@ -78,7 +79,7 @@ class Scheduler:
         self.nodes: list[Node] = []
         self._shuffle = shuffle
         self._order = self.draws("order")
-        self._ready: list[Handle] = []
+        self._ready: list[Node] = []
         self._timers: list[tuple[float, int, Handle]] = []
         self._timed = 0
         self._stopped = False
@@ -128,7 +129,17 @@ class Scheduler:
         return task.result()
 
     def add_ready(self, handle: Handle) -> None:
-        self._ready.append(handle)
+        node = handle.node
+        node.ready.append(handle)
+        if not node.is_listed and not node.halted:
+            node.is_listed = True
+            self._ready.append(node)
+
+    def add_node(self, node: "Node") -> None:
+        """It was frozen: what waited in it is ready."""
+        if node.ready and not node.is_listed:
+            node.is_listed = True
+            self._ready.append(node)
 
     def add_timer(self, when: float, handle: Handle) -> Handle:
         self._timed += 1
@@ -150,21 +161,19 @@ class Scheduler:
         running: NodeLoop | None = None
         first = self.steps
         while ready and not self._stopped:
-            if shuffle:
+            place = int(draw() * len(ready)) if len(ready) > 1 else 0
+            node = ready[place]
+            waiting = node.ready
+            if node.halted or not waiting:
+                node.is_listed = False
                 last = ready.pop()
-                place = int(draw() * (len(ready) + 1))
-                if place < len(ready):
-                    handle, ready[place] = ready[place], last
-                else:
-                    handle = last
-            else:
-                handle = ready.pop(0)
-            if handle.gone:
+                if last is not node:
+                    ready[place] = last
                 continue
-            node = handle.node
-            if node.halted:
-                if node.is_alive:
-                    node.held.append(handle)
+            if shuffle and len(waiting) > 1:
+                waiting.rotate(-int(draw() * len(waiting)))
+            handle = waiting.popleft()
+            if handle.gone:
                 continue
             if node.loop is not running:
                 running = node.loop
@@ -191,7 +200,7 @@ class Scheduler:
         when = timers[0][0]
         self.now = max(self.now, when)
         while timers and timers[0][0] <= when:
-            self._ready.append(heapq.heappop(timers)[2])
+            self.add_ready(heapq.heappop(timers)[2])
         return True
 
 
@@ -204,7 +213,8 @@ class Node:
         self.number = len(scheduler.nodes)
         self.is_alive = True
         self.halted = False  # frozen or dead: none of its callbacks runs
-        self.held: list[Handle] = []
+        self.ready: deque[Handle] = deque()
+        self.is_listed = False
         self.steps = 0
         self.effects = 0
         self.dies_at_step = 0
@@ -246,9 +256,7 @@ class Node:
         """SIGCONT. Everything that waited is ready at once."""
         if self.is_frozen:
             self.halted = False
-            held, self.held = self.held, []
-            for handle in held:
-                self.scheduler.add_ready(handle)
+            self.scheduler.add_node(self)
 
     def crash(self) -> None:
         """kill -9. A step of this node that runs right now goes on to its next await, but nothing it tries leaves the process."""
@@ -256,7 +264,7 @@ class Node:
             return
         self.is_alive = False
         self.halted = True
-        self.held.clear()
+        self.ready.clear()
         # Kept until the world is closed: a coroutine that is collected runs its `finally` blocks.
         self._remains = asyncio.all_tasks(self.loop)  # type: ignore[arg-type]
         for action in self.when_dead:

@@ -41,12 +41,15 @@ class Refused(NamedTuple):
 
 
 class Filter:
-    """One subject or wildcard that somebody asks for, and the last sequence under it."""
+    """One wildcard that somebody asks for, and the last sequence under it. `key`: a place and the token that must stand there."""
 
-    __slots__ = ("last", "tokens")
+    __slots__ = ("key", "last", "tokens")
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
+        self.key = max(
+            ((place, token) for place, token in enumerate(tokens) if token not in {"*", ">"}), default=(0, "*")
+        )
         self.last = 0
 
 
@@ -60,6 +63,7 @@ class SimStream:
         self.messages: dict[int, Stored] = {}
         self.last_sequence = 0
         self.is_full = False
+        self._bytes = 0
         self._message_bytes_max: int = config.get("max_msg_size", -1)
         self._one_a_subject = config.get("max_msgs_per_subject") == 1
         self._refuses_second = bool(config.get("discard_new_per_subject"))
@@ -68,6 +72,8 @@ class SimStream:
         self._last_of: dict[str, int] = {}
         self._filters: dict[str, Filter] = {}
         self._filters_of: dict[str, list[Filter]] = {}
+        self._filters_with: dict[tuple[int, str], list[Filter]] = {}
+        self._subjects_with: dict[tuple[int, str], list[str]] = {}
 
     def append(
         self, subject: str, data: bytes, headers: bytes, at_ns: int, *, duplicates_first: bool
@@ -85,13 +91,14 @@ class SimStream:
         previous = self._last_of.get(subject)
         if self._refuses_second and previous is not None:
             return Refused(503, 10077, "maximum messages per subject exceeded")
-        if self.is_full:
+        if self.is_full or 0 < self.config.get("max_bytes", -1) < self._bytes + _size(subject, data, headers):
             return Refused(503, 10077, "maximum bytes exceeded")
         self.last_sequence += 1
         sequence = self.last_sequence
         if previous is not None and self._one_a_subject:
-            del self.messages[previous]
+            self._forget(previous)
         self.messages[sequence] = Stored(sequence, subject, data, headers, at_ns)
+        self._bytes += _size(subject, data, headers)
         self._index(subject, sequence)
         if MESSAGE_ID in fields:
             self._ids[fields[MESSAGE_ID]] = (sequence, at_ns)
@@ -128,8 +135,19 @@ class SimStream:
 
     def remove(self, sequence: int) -> None:
         """A message whose time to live has passed."""
-        if self.messages.pop(sequence, None) is not None:
+        if sequence in self.messages:
+            self._forget(sequence)
             self._index_anew()
+
+    def purge(self) -> None:
+        """Every message is gone; the numbers go on."""
+        self.messages.clear()
+        self._bytes = 0
+        self._index_anew()
+
+    def _forget(self, sequence: int) -> None:
+        _, subject, data, headers, _ = self.messages.pop(sequence)
+        self._bytes -= _size(subject, data, headers)
 
     def truncate(self, after: int) -> None:
         """The tail that was acknowledged and not yet written is gone (persist_mode async, kill -9)."""
@@ -157,9 +175,10 @@ class SimStream:
         found = self._filters.get(pattern)
         if found is None:
             found = self._filters[pattern] = Filter(pattern.split("."))
-            for subject, sequence in self._last_of.items():
+            self._filters_with.setdefault(found.key, []).append(found)
+            for subject in self._subjects_with.get(found.key, ()):
                 if covers(found.tokens, subject.split(".")):
-                    found.last = max(found.last, sequence)
+                    found.last = max(found.last, self._last_of[subject])
                     self._filters_of[subject].append(found)
         return found.last
 
@@ -168,7 +187,10 @@ class SimStream:
         under = self._filters_of.get(subject)
         if under is None:
             tokens = subject.split(".")
-            under = self._filters_of[subject] = [one for one in self._filters.values() if covers(one.tokens, tokens)]
+            under = self._filters_of[subject] = []
+            for key in (*enumerate(tokens), (0, "*")):
+                self._subjects_with.setdefault(key, []).append(subject)
+                under += [one for one in self._filters_with.get(key, ()) if covers(one.tokens, tokens)]
         for one in under:
             one.last = sequence
 
@@ -176,8 +198,15 @@ class SimStream:
         self._last_of.clear()
         self._filters.clear()
         self._filters_of.clear()
+        self._filters_with.clear()
+        self._subjects_with.clear()
         for sequence, message in self.messages.items():
             self._index(message.subject, sequence)
+
+
+def _size(subject: str, data: bytes, headers: bytes) -> int:
+    """On the server's disk."""
+    return 30 + len(subject) + len(data) + (4 + len(headers) if headers else 0)
 
 
 def covers(pattern: list[str], subject: list[str]) -> bool:
