@@ -7,9 +7,10 @@ A machine that slept has a monotonic clock that stood still: its timestamps are 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ordergate.ports.clock import Clock
-from ordergate.trading.errors import ClockUnknown
+from ordergate.trading.errors import ClockUnknown, Misconfigured
 
 AskTime = Callable[[], Awaitable[int]]
 """One request for the venue's time, in ms. Raises what a failed read raises."""
@@ -86,6 +87,16 @@ class VenueClock:
         )
 
 
+class HighMark(Protocol):
+    """A number on disk that only grows; see nonces.Mark."""
+
+    @property
+    def value(self) -> int: ...
+
+    def raise_to(self, value: int) -> None:
+        """Durable when it returns."""
+
+
 @dataclass(slots=True, kw_only=True)
 class LastTimestamp:
     """The last timestamp that a key was used with, in venue ms. All sessions of a key in one process share one.
@@ -95,6 +106,33 @@ class LastTimestamp:
 
     value_ms: int = 0
     replay_memory_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One process's part of a key that `of` processes share: the milliseconds that leave `number` when divided by `of`.
+
+    No two processes then ever sign the same millisecond, without asking each other. Each signs at most 1000 / of requests a second.
+    """
+
+    number: int = 0
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.of <= SLOTS_MAX:
+            raise Misconfigured(f"a key is shared by 1 to {SLOTS_MAX} processes, numbered from 0")
+
+    def at_or_after(self, ms: int) -> int:
+        return ms + (self.number - ms) % self.of
+
+
+def slots(processes: int, *, orders_requests_by_nonce: bool) -> tuple[Slot, ...]:
+    """A slot for each process that signs with one key. Raises Misconfigured where the venue takes requests of a key in order only: one
+    process's request would make those of another that are still on the wire too old.
+    """
+    if orders_requests_by_nonce and processes > 1:
+        raise Misconfigured("this venue orders the requests of a key by nonce; give each process a key of its own")
+    return tuple(Slot(number, processes) for number in range(processes))
 
 
 class Timestamps:
@@ -107,6 +145,9 @@ class Timestamps:
 
     When the venue's clock goes back, milliseconds come again. replay_memory_ms is how long the venue remembers a signature: a larger jump is followed
     at once, a smaller one is waited for. 0 for a key that only reads: a read that is refused as a replay is asked again.
+
+    slot: this process's part of a key that several share. mark: where the highest timestamp stands on disk, so that a successor starts above it and
+    need not rest; every MARK_BLOCK_MS of signing it is written once, at a pause of one fsync.
     """
 
     def __init__(
@@ -118,6 +159,8 @@ class Timestamps:
         rest_ms: int = 0,
         replay_memory_ms: int = 0,
         last: LastTimestamp | None = None,
+        slot: Slot | None = None,
+        mark: HighMark | None = None,
     ) -> None:
         self._clock = clock
         self._venue_clock = venue_clock
@@ -125,6 +168,10 @@ class Timestamps:
         self._rest_until = clock.monotonic() + rest_ms / 1_000
         self._last = last or LastTimestamp()
         self._last.replay_memory_ms = max(self._last.replay_memory_ms, replay_memory_ms)
+        self._slot = slot or Slot()
+        self._mark = mark
+        if mark is not None:
+            self._last.value_ms = max(self._last.value_ms, mark.value)
 
     async def next(self) -> int:
         """The next timestamp. Raises ClockUnknown."""
@@ -133,13 +180,16 @@ class Timestamps:
         while (lead_ms := self._lead_ms()) > self._lead_ms_max:
             await self._clock.sleep((lead_ms - self._lead_ms_max) / 1_000)
         # No await from here on: two callers never get the same millisecond.
-        self._last.value_ms = max(self._venue_clock.now_ms(), self._last.value_ms + 1)
-        return self._last.value_ms
+        timestamp_ms = self._slot.at_or_after(max(self._venue_clock.now_ms(), self._last.value_ms + 1))
+        if self._mark is not None and timestamp_ms > self._mark.value:
+            self._mark.raise_to(timestamp_ms + MARK_BLOCK_MS)
+        self._last.value_ms = timestamp_ms
+        return timestamp_ms
 
     def _lead_ms(self) -> int:
         """How far the next timestamp is ahead of the venue's clock. Raises ClockUnknown when that is more than is worth waiting for."""
         now_ms = self._venue_clock.now_ms()
-        lead_ms = self._last.value_ms + 1 - now_ms
+        lead_ms = self._slot.at_or_after(self._last.value_ms + 1) - now_ms
         if lead_ms <= self._lead_ms_max + LEAD_WAIT_MS_MAX:
             return lead_ms
         if lead_ms <= self._last.replay_memory_ms:
@@ -149,3 +199,6 @@ class Timestamps:
 
 
 LEAD_WAIT_MS_MAX = 2_000
+SLOTS_MAX = 100
+MARK_BLOCK_MS = 250
+"""How far above its timestamps a process writes its mark: less than the lead that is allowed, so that a successor starts at once."""

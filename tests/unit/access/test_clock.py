@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordergate.access.clock import LastTimestamp, Timestamps, VenueClock
-from ordergate.trading.errors import ClockUnknown, VenueUnavailable
+from ordergate.access.clock import SLOTS_MAX, LastTimestamp, Slot, Timestamps, VenueClock, slots
+from ordergate.trading.errors import ClockUnknown, Misconfigured, VenueUnavailable
 from tests.unit.access.stage import ToldClock
 
 
@@ -176,3 +176,38 @@ async def test_a_reader_beside_a_trading_client_does_not_make_its_timestamps_com
     await venue_clock.measure(venue.ask, samples=1)
     with pytest.raises(ClockUnknown):
         await reading.next()
+
+
+@given(st.integers(1, 8), st.lists(st.tuples(st.integers(0, 7), st.integers(0, 3)), max_size=60))
+def test_processes_that_share_a_key_never_sign_the_same_millisecond(
+    processes: int, turns: list[tuple[int, int]]
+) -> None:
+    async def share() -> None:
+        clock = ToldClock()
+        venue_clock, venue = await known_clock(clock)
+        signers = [
+            Timestamps(clock, venue_clock, slot=slot) for slot in slots(processes, orders_requests_by_nonce=False)
+        ]
+        used: list[list[int]] = [[] for _ in signers]
+        for turn, passing_ms in turns:
+            clock.pass_seconds(passing_ms / 1_000)
+            timestamp = await signers[turn % processes].next()
+            assert venue.true_ms() - 1 <= timestamp <= venue.true_ms() + 500 + processes
+            used[turn % processes].append(timestamp)
+        assert all(earlier < later for each in used for earlier, later in pairwise(each))
+        together = [timestamp for each in used for timestamp in each]
+        assert len(set(together)) == len(together)
+
+    asyncio.run(share())
+
+
+def test_a_key_is_not_shared_where_the_venue_orders_requests_by_nonce() -> None:
+    assert slots(1, orders_requests_by_nonce=True) == (Slot(0, 1),)
+    with pytest.raises(Misconfigured, match="a key of its own"):
+        slots(2, orders_requests_by_nonce=True)
+
+
+@pytest.mark.parametrize(("number", "of"), [(1, 1), (-1, 2), (0, 0), (0, SLOTS_MAX + 1)])
+def test_a_slot_that_does_not_exist_is_refused(number: int, of: int) -> None:
+    with pytest.raises(Misconfigured):
+        Slot(number, of)
