@@ -169,3 +169,36 @@ async def test_fills_come_with_their_stream_sequence(bus: Bus) -> None:
     assert found[1] is not None
     assert [(found[0].fill, found[0].sequence), (found[1].fill, found[1].sequence)] == [(fill(1), 2), (fill(2), 3)]
     assert found[2] is None
+
+
+async def test_a_reading_that_has_caught_up_takes_bursts_whole_and_in_order(bus: Bus) -> None:
+    feed = BusFeed(bus)
+    seen: list[int] = []
+    ends: list[int] = []
+
+    async def follow() -> None:
+        async for entry in feed.orders(VENUE, ACCOUNT, after=0):
+            if entry is None:
+                ends.append(len(seen))
+            else:
+                seen.append(entry.sequence)
+
+    following = asyncio.create_task(follow())
+    count = 0
+    for burst in (1, 2, 1, WINDOW + 200, 1, 1, 50):
+        await fill_ledger(bus, burst, start=count)
+        count += burst
+        await eventually(lambda: count in ends)  # noqa: B023 - called within the turn
+    (reading,) = feed.readings
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert seen == list(range(1, count + 1))
+    assert reading.replaced == 0
+
+
+async def test_what_is_kept_back_when_a_reading_ends_is_read_by_the_next(bus: Bus) -> None:
+    feed = BusFeed(bus)
+    async with aclosing(feed.orders(VENUE, ACCOUNT, after=0)) as orders:
+        assert await anext(orders) is None
+        await fill_ledger(bus, 3)
+    assert [entry.sequence for entry in await replay(feed, after=0)] == [1, 2, 3]

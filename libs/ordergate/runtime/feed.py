@@ -15,6 +15,9 @@ from ordergate.trading.ids import AccountName, VenueName
 from ordergate.wire import codec, subjects
 from ordergate.wire.streams import FILLS, ORDERS
 
+PACE_SECONDS = 0.01
+"""The orders and fills that are followed here are on their way already: the next step of each has the processor first."""
+
 
 class BusFeed:
     """Messages that cannot be read are logged, counted and passed over: one of them must not stop the account."""
@@ -31,7 +34,8 @@ class BusFeed:
         return tuple(self._open)
 
     async def orders(self, venue: VenueName, account: AccountName, *, after: int) -> AsyncGenerator[Entry | None, None]:
-        reading = OrderedRead(self._bus, stream=ORDERS, filters=(subjects.orders_of(venue, account),), after=after)
+        filters = (subjects.orders_of(venue, account),)
+        reading = OrderedRead(self._bus, stream=ORDERS, filters=filters, after=after, pace_seconds=PACE_SECONDS)
         self._open.append(reading)
         try:
             async with aclosing(reading.messages()) as messages:
@@ -53,7 +57,8 @@ class BusFeed:
     async def fills(
         self, venue: VenueName, account: AccountName, *, after: int
     ) -> AsyncGenerator[StoredFill | None, None]:
-        reading = OrderedRead(self._bus, stream=FILLS, filters=(subjects.fills_of(venue, account),), after=after)
+        filters = (subjects.fills_of(venue, account),)
+        reading = OrderedRead(self._bus, stream=FILLS, filters=filters, after=after, pace_seconds=PACE_SECONDS)
         self._open.append(reading)
         try:
             async with aclosing(reading.messages()) as messages:

@@ -19,8 +19,6 @@ from ordergate.runtime.pull import PacedPull, delivered_parts
 from ordergate.trading.errors import BusUnavailable
 
 WINDOW = 1_000
-PACE_SECONDS = 0.01
-"""How much later than it could a reading that has caught up hears of most messages: see runtime.pull.PacedPull."""
 _TICK_SECONDS = 0.25
 _PAUSE_SECONDS = 0.5
 _INACTIVE_SECONDS = 30
@@ -38,15 +36,21 @@ class Read:
 
 
 class OrderedRead:
-    """One reading of one stream. `after`: the stream sequence already known; None: begin with the last message of each subject."""
+    """One reading of one stream. `after`: the stream sequence already known; None: begin with the last message of each subject.
 
-    def __init__(self, bus: Bus, *, stream: str, filters: tuple[str, ...], after: int | None) -> None:
+    pace_seconds: how much later than it could it may hear of things once it has caught up (runtime.pull.PacedPull); 0: at once.
+    """
+
+    def __init__(
+        self, bus: Bus, *, stream: str, filters: tuple[str, ...], after: int | None, pace_seconds: float = 0.0
+    ) -> None:
         self.name = f"{stream}:{','.join(filters)}"
         self.replaced = 0
         self._bus = bus
         self._stream = stream
         self._filters = filters
         self._after = after
+        self._pace_seconds = pace_seconds
         self._queue: deque[tuple[Read, int]] = deque()
         self._expected = 1
         self._broken = False
@@ -120,8 +124,8 @@ class OrderedRead:
                 window=WINDOW,
                 room=self._room,
                 take=self._take,
-                pace_seconds=PACE_SECONDS,
-                behind=waiting > 0,
+                pace_seconds=self._pace_seconds,
+                behind=waiting > 0 or not self._pace_seconds,
             )
             await self._pull.start()
             return waiting
@@ -168,7 +172,7 @@ class OrderedRead:
             self._break()
             return
         self._expected += 1
-        if pending == 0 and self._pull is not None:
+        if pending == 0 and self._pace_seconds and self._pull is not None:
             self._pull.caught_up()
         self._queue.append((Read(subject.decode(), sequence, stored_at_ns // 1_000_000, data, headers), pending))
         self._rouse()
