@@ -1,5 +1,6 @@
 """The connection of one service to the bus: settings under which it survives any outage, and tells when it cannot."""
 
+import asyncio
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from nats.errors import Error as NatsError
+from typing_extensions import override
 
 from ordergate.runtime.jetstream import JetStream, Limits
 from ordergate.runtime.lean import LeanClient, Requests
@@ -43,12 +46,23 @@ class Bus:
     draw: Draw = secrets.token_hex
 
     async def close(self) -> None:
-        """Send what is pending, then close."""
+        """Send what is pending, then close. Without a bus, what is pending is dropped: its callers never got an answer."""
         self.requests.stop()
-        if not self.client.is_closed:
+        if self.client.is_closed:
+            return
+        try:
             if self.client.is_connected:
                 await self.client.flush()
             await self.client.close()
+        except (NatsError, OSError) as error:
+            structlog.get_logger("bus").warning("the bus went away while closing", error=repr(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsBus(Bus):
+    """Over nats-py."""
+
+    client: LeanClient
 
 
 def inbox_of(service: str) -> str:
@@ -78,13 +92,15 @@ async def connect(
     nkey_seed_file: Path | None = None,
     tls: ssl.SSLContext | None = None,
     limits: Limits | None = None,
-) -> Bus:
+) -> NatsBus:
     """Connect, waiting for the bus as long as it takes. `when_closed` is called if the client ever gives up: end the process then."""
-    client = LeanClient()
+    client = _Client()
     counts = ConnectionCounts()
     log = structlog.get_logger("bus")
 
     async def on_error(error: Exception) -> None:
+        if client.dials_after_close:
+            raise asyncio.CancelledError
         counts.errors += 1
         if "permissions violation" in str(error):
             counts.denials += 1
@@ -118,4 +134,22 @@ async def connect(
     requests = Requests(client, inbox=inbox_of(service))
     await requests.start()
     jetstream = JetStream(client, requests, limits=limits)
-    return Bus(client=client, requests=requests, jetstream=jetstream, inbox=inbox_of(service), counts=counts)
+    return NatsBus(client=client, requests=requests, jetstream=jetstream, inbox=inbox_of(service), counts=counts)
+
+
+class _Client(LeanClient):
+    """nats-py 2.16, but closed means closed, also while the bus is away."""
+
+    @property
+    def dials_after_close(self) -> bool:
+        """Asked by the task that dials: `wait_for` of Python 3.11 loses a cancellation that meets a refused connection, and the dialling
+        would go on for ever.
+        """
+        return self.is_closed and asyncio.current_task() is self._reconnection_task
+
+    @override
+    async def close(self) -> None:
+        if not self.is_connected:
+            # Else they are written to a dead socket, which stops the closing half way.
+            self._pending, self._pending_data_size = [], 0
+        await super().close()
