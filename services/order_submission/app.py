@@ -16,6 +16,7 @@ from ordergate.runtime.stage import Stage
 from ordergate.venues.registry import open_reading, open_trading
 from ordergate.wire import streams, subjects
 from services.order_submission.cancels import CancelDesk
+from services.order_submission.flattening import Flattening
 from services.order_submission.halting import HaltDesk
 from services.order_submission.handlers import Halt, OrderDesk
 from services.order_submission.killing import KillDesk
@@ -42,7 +43,7 @@ async def compose(frame: Frame) -> None:
         service=frame.name,
         instance=frame.instance,
         clock=frame.clock,
-        in_flight=lambda: sum(len(desk.in_hand()) for desk in desks),
+        in_flight=lambda scope: sum(scope.covers(order.request) for desk in desks for order in desk.in_hand()),
     )
     frame.answer(subjects.KILL_REQUEST, responder.acknowledge)
 
@@ -101,8 +102,12 @@ def serve(stage: Stage, account: AccountSettings, *, kill: KillSwitch, trading: 
         orders=orders,
         cancels=cancels,
         live=live,
+        ledger=stage.ledger,
         trading=trading,
         reading=reading,
+        flattening=Flattening(
+            venue=venue, account=name, ledger=stage.ledger, reading=reading, feed=stage.feed, clock=stage.clock
+        ),
         publisher=stage.publisher,
         clock=stage.clock,
     )

@@ -37,6 +37,7 @@ from ordergate.trading.events import (
 from ordergate.trading.ids import ClientOrderId, ErrorId, KeyId, derive_error_id
 from ordergate.trading.lifecycle import apply, mismatch
 from ordergate.trading.order import IN_FLIGHT, Attempt, Order, State
+from ordergate.trading.scope import Scope
 from ordergate.wire.codec import decode_order
 
 UNCONFIRMED = "kill_switch_unconfirmed"
@@ -134,9 +135,13 @@ class OrderDesk:
         )
         await delivery.ack()
 
-    async def end_unsent_in_hand(self, reason: str) -> int:
-        """End every order that still waits here for its turn; how many. The append also shuts out its own late write-ahead."""
-        waiting = [held.entry for held in self._in_hand.values() if held.order.state is State.APPROVED]
+    async def end_unsent_in_hand(self, scope: Scope, reason: str) -> int:
+        """End every order in scope that still waits here for its turn; how many. The append also shuts out its own late write-ahead."""
+        waiting = [
+            held.entry
+            for held in self._in_hand.values()
+            if held.order.state is State.APPROVED and scope.covers(held.order.request)
+        ]
         for entry in waiting:
             event = self._unsent(entry.order, State.CANCELED, reason, NonExecution.NEVER_SENT)
             # If this wins, the write-ahead of the waiting call loses and sends nothing; if it loses, `submitting` stands.
@@ -219,7 +224,7 @@ class OrderDesk:
 
     def _stopped(self, order: Order) -> str | None:
         """Why this order must not be sent at this moment, None if it may."""
-        if self._kill.thrown(order.key.venue, order.key.account) is not None:
+        if self._kill.stops(order.request) is not None:
             return "killed"
         if self._halt.reason is not None:
             return "halted"

@@ -116,8 +116,9 @@ class RiskDesk:
     def _weigh(self, request: OrderRequest) -> Terms | tuple[str, str]:
         """The terms as they will be sent, or why they will not: a stable reason and a sentence."""
         now_ms = self._clock.now_ms()
-        if self._kill.thrown(self._venue, self._account) is not None:
-            return "killed", "the kill switch is thrown for this account"
+        kill = self._kill.thrown(request)
+        if kill is not None:
+            return "killed", f"the kill switch is thrown for {kill.scope}: {kill.reason}"
         if now_ms >= request.expires_at_ms:
             return "expired", f"its time to live ended {now_ms - request.expires_at_ms} ms ago"
         if request.created_at_ms > now_ms + CREATED_AHEAD_MAX_MS:

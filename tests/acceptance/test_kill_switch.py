@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from tests.acceptance.desk import ACCOUNT, VENUE, Desk, now_ms, until
@@ -39,12 +41,7 @@ async def test_a_throw_cancels_what_rests_refuses_what_comes_and_says_flat_with_
 
 async def test_after_the_resume_orders_flow_again(desk: Desk) -> None:
     await _turn(desk, epoch=2, thrown=False)
-
-    async def flows() -> str | None:
-        order = await desk.wait_order(await desk.place())
-        return order["state"] if order["state"] == "filled" else None
-
-    await until(flows, what="an order is filled after the resume")
+    await _flows(desk)
 
 
 async def test_the_switch_for_everything_stops_the_account_too(desk: Desk) -> None:
@@ -54,6 +51,58 @@ async def test_the_switch_for_everything_stops_the_account_too(desk: Desk) -> No
     assert (await desk.wait_order(order_id))["state"] == "canceled"
     assert (await desk.wait_order(await desk.place()))["state"] in {"refused", "canceled"}
     await _turn(desk, epoch=4, thrown=False, everything=True)
+    await _flows(desk)
+
+
+async def test_a_throw_of_one_strategy_leaves_the_others_alone(desk: Desk) -> None:
+    scope = {"venue": VENUE, "account": ACCOUNT, "strategy": "alpha"}
+    low = f"{await desk.price() * 0.95:.1f}"
+    mine, others = await desk.place(price=low, strategy="alpha"), await desk.place(price=low, strategy="beta")
+    for order_id in (mine, others):
+        await desk.wait_order(order_id, "accepted")
+    epoch = now_ms()
+    await _turn(desk, epoch=epoch, thrown=True, scope=scope)
+    assert (await desk.wait_order(mine))["state"] == "canceled"
+    flat = await _said(desk, "kill_flat", epoch)
+    assert flat["strategy"] == "alpha"
+    refused = await desk.wait_order(await desk.place(strategy="alpha"))
+    assert refused["state"] in {"refused", "canceled"}
+    assert (await desk.wait_order(await desk.place(strategy="beta")))["state"] == "filled"
+    assert (await desk.venue_orders(others))[0]["status"] == "NEW"
+    await _turn(desk, epoch=epoch + 1, thrown=False, scope=scope)
+    await _flows(desk, strategy="alpha")
+    await desk.cancel_everything()
+
+
+async def test_a_throw_of_one_symbol_closes_its_position_by_orders_that_can_only_reduce(desk: Desk) -> None:
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        assert (await desk.wait_order(await desk.place(symbol=symbol, quantity="0.100")))["state"] == "filled"
+    before = await _held(desk)
+    assert before["BTCUSDT"] != 0
+    epoch, scope = now_ms(), {"symbol": "BTCUSDT"}
+    await _turn(desk, epoch=epoch, thrown=True, scope=scope, flatten=True)
+    closed = await _said(desk, "kill_flattened", epoch)
+    assert "no position of symbol BTCUSDT" in closed["message"]
+    after = await _held(desk)
+    assert after.get("BTCUSDT", 0) == 0
+    assert after["ETHUSDT"] == before["ETHUSDT"]
+    assert (await desk.wait_order(await desk.place(symbol="ETHUSDT", quantity="0.100")))["state"] == "filled"
+    assert (await desk.wait_order(await desk.place(symbol="BTCUSDT")))["state"] in {"refused", "canceled"}
+    await _turn(desk, epoch=epoch + 1, thrown=False, scope=scope)
+    await desk.wait_no_differences()
+
+
+async def test_a_throw_of_one_strategy_closes_its_part_of_a_position_and_no_more(desk: Desk) -> None:
+    for strategy, quantity in (("gamma", "0.030"), ("delta", "0.050")):
+        placed = await desk.place(strategy=strategy, quantity=quantity)
+        assert (await desk.wait_order(placed))["state"] == "filled"
+    before = (await _held(desk))["BTCUSDT"]
+    epoch, scope = now_ms(), {"venue": VENUE, "account": ACCOUNT, "strategy": "gamma"}
+    await _turn(desk, epoch=epoch, thrown=True, scope=scope, flatten=True)
+    assert "strategy gamma" in (await _said(desk, "kill_flattened", epoch))["message"]
+    assert before - (await _held(desk))["BTCUSDT"] == Decimal("0.030")
+    await _turn(desk, epoch=epoch + 1, thrown=False, scope=scope)
+    await desk.wait_no_differences()
 
 
 async def test_an_entry_that_cannot_be_read_is_taken_for_a_throw(desk: Desk) -> None:
@@ -65,20 +114,52 @@ async def test_an_entry_that_cannot_be_read_is_taken_for_a_throw(desk: Desk) -> 
 
     await until(stopped, what="nothing is sent any more")
     await _turn(desk, epoch=9, thrown=False)
-
-    async def flows() -> bool | None:
-        return (await desk.wait_order(await desk.place()))["state"] == "filled" or None
-
-    await until(flows, what="orders flow again")
+    await _flows(desk)
     await desk.wait_no_differences()
 
 
-async def _turn(desk: Desk, *, epoch: int, thrown: bool, everything: bool = False) -> dict[str, Any]:
+async def _turn(
+    desk: Desk,
+    *,
+    epoch: int,
+    thrown: bool,
+    everything: bool = False,
+    scope: Mapping[str, str] | None = None,
+    flatten: bool = False,
+) -> dict[str, Any]:
     """Write the new epoch, then ask; the first acknowledgement."""
-    document = {"schema": 1, "epoch": epoch, "thrown": thrown, "reason": "a test", "atMs": now_ms()}
-    scope, key = ({}, "kill._._") if everything else ({"venue": VENUE, "account": ACCOUNT}, f"kill.{VENUE}.{ACCOUNT}")
-    data = json.dumps(document | scope).encode()
+    document = {"schema": 1, "epoch": epoch, "thrown": thrown, "reason": "a test", "atMs": now_ms(), "flatten": flatten}
+    meant = {} if everything else scope or {"venue": VENUE, "account": ACCOUNT}
+    key = ".".join(["kill", *(meant.get(name, "_") for name in ("venue", "account"))])
+    if "strategy" in meant or "symbol" in meant:
+        key = ".".join([key, *(meant.get(name, "_") for name in ("strategy", "symbol"))])
+    data = json.dumps(document | dict(meant)).encode()
     await (await desk.jetstream.key_value("CONTROL")).put(key, data)
     answer = await desk.client.request("control.kill.request", data, timeout=5)
     acknowledged: dict[str, Any] = json.loads(answer.data)
     return acknowledged
+
+
+async def _flows(desk: Desk, **terms: str) -> None:
+    """Wait until risk, too, has heard of the resume."""
+
+    async def filled() -> bool | None:
+        return (await desk.wait_order(await desk.place(**terms)))["state"] == "filled" or None
+
+    await until(filled, what="orders flow again")
+
+
+async def _said(desk: Desk, what: str, epoch: int) -> dict[str, Any]:
+    """What order submission says of that throw: nothing older."""
+
+    async def newest() -> dict[str, Any] | None:
+        said: dict[str, Any] | None = await desk.last("AUDIT", f"risk.{VENUE}.{ACCOUNT}.{what}")
+        return said if said is not None and said["atMs"] >= epoch else None
+
+    return await until(newest, what=f"{what} is said", limit_seconds=20)
+
+
+async def _held(desk: Desk) -> dict[str, Decimal]:
+    """The venue's own positions."""
+    books = await desk.get(f"ledger?account={ACCOUNT}")
+    return {row["symbol"]: Decimal(str(row["quantity"])) for row in books["positions"]}

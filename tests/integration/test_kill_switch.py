@@ -2,23 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.control import CONFIRMED_SECONDS, BusKillSwitch, KillResponder
+from ordergate.runtime.control import CONFIRMED_SECONDS, BusKillSwitch, KillResponder, scope_of
 from ordergate.runtime.server import EmbeddedServer
 from ordergate.runtime.shelf import BusShelf
-from ordergate.trading.ids import AccountName
+from ordergate.trading.ids import AccountName, IntentId, StrategyName
+from ordergate.trading.order import OrderType
+from ordergate.trading.scope import Scope
 from ordergate.wire import keys
 from ordergate.wire.messages import KillAcknowledgement, KillDocument
 from ordergate.wire.streams import CONTROL
 from tests.integration.conftest import Connect
-from tests.integration.orders_at_hand import ACCOUNT, VENUE, eventually
+from tests.integration.orders_at_hand import ACCOUNT, BTC, ETH, VENUE, eventually, request
 
 OTHER = AccountName("other")
+OURS = request(1)
+OTHERS = replace(OURS, key=replace(OURS.key, account=OTHER))
+ALPHA, BETA = StrategyName("alpha"), StrategyName("beta")
 
 
 @pytest_asyncio.fixture
@@ -33,20 +39,25 @@ async def switch(bus: Bus, connected: Connect) -> AsyncIterator[BusKillSwitch]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def document(epoch: int, *, thrown: bool, everything: bool = False) -> KillDocument:
+def document(
+    epoch: int, *, thrown: bool, everything: bool = False, scope: Scope | None = None, flatten: bool = False
+) -> KillDocument:
+    meant = scope or (Scope() if everything else Scope(venue=VENUE, account=ACCOUNT))
     return KillDocument(
         epoch=epoch,
         thrown=thrown,
-        venue=None if everything else VENUE,
-        account=None if everything else ACCOUNT,
+        venue=meant.venue,
+        account=meant.account,
+        strategy=meant.strategy,
+        symbol=meant.symbol,
         reason="test",
+        flatten=flatten,
         at_ms=1,
     )
 
 
 async def put(bus: Bus, said: KillDocument) -> None:
-    account = None if said.account is None else ACCOUNT
-    await BusShelf(bus, bucket=CONTROL).put(keys.kill(None if account is None else VENUE, account), said.to_bytes())
+    await BusShelf(bus, bucket=CONTROL).put(keys.kill(scope_of(said)), said.to_bytes())
 
 
 async def test_nothing_is_confirmed_before_the_first_answer(bus: Bus) -> None:
@@ -55,7 +66,7 @@ async def test_nothing_is_confirmed_before_the_first_answer(bus: Bus) -> None:
 
 async def test_an_empty_bucket_is_confirmed_and_open(switch: BusKillSwitch) -> None:
     await eventually(switch.is_confirmed)
-    assert switch.thrown(VENUE, ACCOUNT) is None
+    assert switch.thrown(OURS) is None
 
 
 async def test_a_throw_closes_its_account_and_a_resume_opens_it(bus: Bus, switch: BusKillSwitch) -> None:
@@ -63,30 +74,60 @@ async def test_a_throw_closes_its_account_and_a_resume_opens_it(bus: Bus, switch
     changed = asyncio.create_task(switch.changed())
     await asyncio.sleep(0)
     await put(bus, document(1, thrown=True))
-    took = await eventually(lambda: switch.thrown(VENUE, ACCOUNT) is not None)
+    took = await eventually(lambda: switch.thrown(OURS) is not None)
     assert took < 0.1
-    assert switch.thrown(VENUE, OTHER) is None
+    assert switch.thrown(OTHERS) is None
     await asyncio.wait_for(changed, 1)
     await put(bus, document(2, thrown=False))
-    await eventually(lambda: switch.thrown(VENUE, ACCOUNT) is None)
+    await eventually(lambda: switch.thrown(OURS) is None)
     await eventually(switch.is_confirmed)
 
 
 async def test_a_throw_for_everything_closes_every_account(bus: Bus, switch: BusKillSwitch) -> None:
     await put(bus, document(1, thrown=True, everything=True))
-    await eventually(lambda: switch.thrown(VENUE, OTHER) is not None)
+    await eventually(lambda: switch.thrown(OTHERS) is not None)
     await put(bus, document(2, thrown=True))
     await put(bus, document(3, thrown=False, everything=True))
-    await eventually(lambda: switch.thrown(VENUE, OTHER) is None)
-    assert switch.thrown(VENUE, ACCOUNT) is not None
+    await eventually(lambda: switch.thrown(OTHERS) is None)
+    assert switch.thrown(OURS) is not None
+
+
+async def test_a_throw_of_a_strategy_or_symbol_closes_only_that(bus: Bus, switch: BusKillSwitch) -> None:
+    of_alpha = Scope(venue=VENUE, account=ACCOUNT, strategy=ALPHA)
+    await put(bus, document(1, thrown=True, scope=of_alpha))
+    await eventually(lambda: switch.thrown(OURS) is not None)
+    assert switch.thrown(replace(OURS, strategy=BETA)) is None
+    assert switch.thrown(OTHERS) is None
+    of_eth = Scope(symbol=ETH)
+    await put(bus, document(1, thrown=True, scope=of_eth))
+    eth = request(2, symbol=ETH)
+    await eventually(lambda: switch.thrown(replace(eth, strategy=BETA)) is not None)
+    assert {kill.scope for kill in switch.standing(VENUE, ACCOUNT)} == {of_alpha, of_eth}
+    await put(bus, document(2, thrown=False, scope=of_alpha))
+    await eventually(lambda: switch.thrown(OURS) is None)
+    assert switch.thrown(eth) is not None, "a resume lifts the one scope that it names"
+
+
+async def test_an_order_that_closes_for_the_throw_passes_the_sender_and_never_risk(
+    bus: Bus, switch: BusKillSwitch
+) -> None:
+    await put(bus, document(7, thrown=True, flatten=True, scope=Scope(symbol=BTC)))
+    await eventually(lambda: switch.thrown(OURS) is not None)
+    terms = replace(OURS.terms, type=OrderType.MARKET, price=None, reduce_only=True)
+    closing = replace(OURS, terms=terms, intent_id=IntentId("flatten-7-BTCUSDT-BOTH-1"))
+    assert switch.stops(closing) is None
+    assert switch.thrown(closing) is not None
+    assert switch.stops(replace(closing, intent_id=IntentId("flatten-6-BTCUSDT-BOTH-1"))) is not None, "another throw's"
+    assert switch.stops(replace(closing, terms=replace(terms, reduce_only=False))) is not None, "it could open"
+    assert switch.stops(OURS) is not None
 
 
 async def test_what_cannot_be_read_closes_everything(bus: Bus, switch: BusKillSwitch) -> None:
-    key = keys.kill(VENUE, ACCOUNT)
+    key = keys.kill(Scope(venue=VENUE, account=ACCOUNT))
     await BusShelf(bus, bucket=CONTROL).put(key, b"not JSON")
-    await eventually(lambda: switch.thrown(VENUE, OTHER) is not None)
+    await eventually(lambda: switch.thrown(OTHERS) is not None)
     await BusShelf(bus, bucket=CONTROL).delete(key)
-    await eventually(lambda: switch.thrown(VENUE, OTHER) is None)
+    await eventually(lambda: switch.thrown(OTHERS) is None)
 
 
 async def test_a_watch_that_is_behind_is_not_confirmed(bus: Bus) -> None:
@@ -95,7 +136,7 @@ async def test_a_watch_that_is_behind_is_not_confirmed(bus: Bus) -> None:
     await put(bus, document(1, thrown=True))
     await switch._confirm_once()
     assert not switch.is_confirmed()
-    assert switch.thrown(VENUE, ACCOUNT) is not None, "the question itself found the throw"
+    assert switch.thrown(OURS) is not None, "the question itself found the throw"
 
 
 async def test_without_the_bus_every_sender_is_closed_and_open_again_with_it(
@@ -112,19 +153,19 @@ async def test_without_the_bus_every_sender_is_closed_and_open_again_with_it(
 async def test_a_request_is_acknowledged_after_it_counts(bus: Bus) -> None:
     switch = BusKillSwitch(bus, clock=SystemClock())
     responder = KillResponder(
-        switch, service="order_submission", instance="one", clock=SystemClock(), in_flight=lambda: 3
+        switch, service="order_submission", instance="one", clock=SystemClock(), in_flight=lambda _scope: 3
     )
     answer = KillAcknowledgement.of(await responder.acknowledge(document(4, thrown=True).to_bytes()))
     assert (answer.epoch, answer.in_flight, answer.instance) == (4, 3, "one")
-    assert switch.thrown(VENUE, ACCOUNT) is not None
+    assert switch.thrown(OURS) is not None
     await responder.acknowledge(document(3, thrown=False).to_bytes())
-    assert switch.thrown(VENUE, ACCOUNT) is not None, "an older epoch changes nothing"
+    assert switch.thrown(OURS) is not None, "an older epoch changes nothing"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"not JSON"])
 async def test_a_request_that_cannot_be_read_changes_nothing(bus: Bus, body: bytes) -> None:
     switch = BusKillSwitch(bus, clock=SystemClock())
-    responder = KillResponder(switch, service="s", instance="i", clock=SystemClock(), in_flight=lambda: 0)
+    responder = KillResponder(switch, service="s", instance="i", clock=SystemClock(), in_flight=lambda _scope: 0)
     with pytest.raises(ValueError, match="not a KillDocument"):
         await responder.acknowledge(body)
-    assert switch.thrown(VENUE, ACCOUNT) is None
+    assert switch.thrown(OURS) is None

@@ -191,7 +191,7 @@ def _compose_submission(process: Process, stage: SimStage, around: Surroundings)
         service=stage.name,
         instance=stage.instance,
         clock=stage.clock,
-        in_flight=lambda: sum(len(desk.in_hand()) for desk in desks),
+        in_flight=lambda scope: sum(scope.covers(order.request) for desk in desks for order in desk.in_hand()),
     )
     stage.answer(subjects.KILL_REQUEST, responder.acknowledge)
 

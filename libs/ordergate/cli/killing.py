@@ -14,13 +14,15 @@ from ordergate.cli import say
 from ordergate.cli.caller import Caller, open_bus
 from ordergate.cli.exits import Exit, WrongUsage
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.control import scope_of
 from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, Refusal
 from ordergate.runtime.lean import header_block, parse_headers
 from ordergate.runtime.ordered import OrderedRead
 from ordergate.runtime.presence import present
 from ordergate.runtime.shelf import bucket_subject
 from ordergate.trading.errors import BusUnavailable, Misconfigured, Unreadable
-from ordergate.trading.ids import AccountName, VenueName
+from ordergate.trading.ids import AccountName, Symbol, VenueName
+from ordergate.trading.scope import Scope
 from ordergate.wire import keys, streams, subjects
 from ordergate.wire.messages import (
     EXPECTED_LAST_SUBJECT_SEQUENCE,
@@ -35,36 +37,22 @@ RESUME_LIMIT_SECONDS = 10.0
 ASK_AGAIN_SECONDS = 0.25
 WRITES_MAX = 20
 CONSUMERS_PAGE = 256
-THROWN, FLAT = "kill_thrown", "kill_flat"
+FLAT, FLATTENED, NOT_FLATTENED = "kill_flat", "kill_flattened", "kill_not_flattened"
 
 Account = tuple[VenueName, AccountName]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What the switch is about; both None: everything."""
-
-    venue: VenueName | None
-    account: AccountName | None
-
-    @classmethod
-    def of(cls, caller: Caller) -> "Scope":
-        """Only what the caller names narrows it: a kill that is too wide costs a resume, one that is too narrow costs money."""
-        if "account" in caller.given:
-            return cls(venue=caller.venue, account=caller.account)
-        if "venue" in caller.given:
-            raise WrongUsage("--venue needs --account; without both, everything is meant")
-        return cls(venue=None, account=None)
-
-    @property
-    def key(self) -> str:
-        return keys.kill(self.venue, self.account)
-
-    def covers(self, account: Account) -> bool:
-        return self.account is None or account == (self.venue, self.account)
-
-    def __str__(self) -> str:
-        return "everything" if self.account is None else f"{self.venue}/{self.account}"
+def scope_of_caller(caller: Caller, symbol: str | None) -> Scope:
+    """Only what the caller names narrows it: a kill that is too wide costs a resume, one that is too narrow costs money."""
+    if "venue" in caller.given and "account" not in caller.given:
+        raise WrongUsage("--venue needs --account; without both, every account is meant")
+    has_account = "account" in caller.given
+    return Scope(
+        venue=caller.venue if has_account else None,
+        account=caller.account if has_account else None,
+        strategy=caller.chosen_strategy,
+        symbol=None if symbol is None else Symbol(symbol),
+    )
 
 
 @dataclass(slots=True)
@@ -88,50 +76,57 @@ class Acknowledged:
         return bool(self.heard) and not self.missing
 
 
-async def throw(caller: Caller, *, reason: str, wait: bool) -> Exit:
-    """Nothing new leaves in the scope once every sender has acknowledged; then follow until the venue shows nothing open."""
-    scope, limit = Scope.of(caller), caller.limit(LIMIT_SECONDS)
+async def throw(caller: Caller, *, symbol: str | None, reason: str, wait: bool, flatten: bool) -> Exit:
+    """Nothing new leaves in the scope once every sender has acknowledged; then follow until the venue shows nothing open, and with
+    `flatten` until no position is left.
+    """
+    scope, limit = scope_of_caller(caller, symbol), caller.limit(LIMIT_SECONDS)
     deadline = time.monotonic() + limit
     async with open_bus(caller, limit_seconds=limit) as bus:
         audit_before, accounts = await asyncio.gather(_last_sequence(bus, streams.AUDIT), _accounts(bus, scope))
         began = time.monotonic()
-        document = await turn(bus, scope, thrown=True, reason=reason)
+        document = await turn(bus, scope, thrown=True, reason=reason, flatten=flatten)
         heard = await _acknowledged(bus, document, began=began, deadline=deadline)
         report = _report(scope, document, heard, reason)
         if not caller.as_json:
             _tell_thrown(scope, heard)
-        flat: dict[Account, RiskMessage] = {}
+        said = Said()
         if wait and heard.heard:
-            flat = await _flat(bus, accounts, document.epoch, after=audit_before, deadline=deadline)
-    report["flat"] = [_flat_document(account, flat.get(account), document.at_ms) for account in accounts]
+            await _follow(bus, said, accounts, document, after=audit_before, deadline=deadline)
+    report["flat"] = [_word_document("flat", each, said.flat.get(each), document.at_ms) for each in accounts]
+    if flatten:
+        report["positions"] = [
+            _word_document("closed", each, said.closed.get(each), document.at_ms) for each in accounts
+        ]
     if caller.as_json:
         say.document(report)
     elif wait and heard.heard:
-        _tell_flat(accounts, flat, document.at_ms, limit)
-    return kill_exit(heard, is_flat=bool(accounts) and len(flat) == len(accounts), wait=wait)
+        for text in told(accounts, said, document, limit):
+            say.line(text)
+    return kill_exit(heard, is_done=bool(accounts) and said.is_whole(accounts, flatten=flatten), wait=wait)
 
 
-def kill_exit(heard: Acknowledged, *, is_flat: bool, wait: bool) -> Exit:
+def kill_exit(heard: Acknowledged, *, is_done: bool, wait: bool) -> Exit:
     """See `ordergate kill --help`."""
     if not heard.senders and not heard.heard:
         return Exit.UNAVAILABLE
     if not heard.is_whole:
         return Exit.UNKNOWN
-    return Exit.DONE if is_flat or not wait else Exit.NOT_DONE
+    return Exit.DONE if is_done or not wait else Exit.NOT_DONE
 
 
-async def resume(caller: Caller, *, reason: str) -> Exit:
+async def resume(caller: Caller, *, symbol: str | None, reason: str) -> Exit:
     """Senders take up work again. A switch of another scope that is thrown still holds, and is named."""
-    scope, limit = Scope.of(caller), caller.limit(RESUME_LIMIT_SECONDS)
+    scope, limit = scope_of_caller(caller, symbol), caller.limit(RESUME_LIMIT_SECONDS)
     async with open_bus(caller, limit_seconds=limit) as bus:
         before = await standing_kills(bus)
-        if not any(scope.key == kill.key for kill in before):
+        if not any(keys.kill(scope) == kill.key for kill in before):
             _say_not_thrown(caller, scope, before)
             return Exit.DONE if not before else Exit.NOT_DONE
         began = time.monotonic()
         document = await turn(bus, scope, thrown=False, reason=reason)
         heard = await _acknowledged(bus, document, began=began, deadline=began + limit)
-        still = [kill for kill in before if kill.key != scope.key]
+        still = [kill for kill in before if kill.key != keys.kill(scope)]
     report = _report(scope, document, heard, reason) | {"stillKilled": [kill.to_json() for kill in still]}
     if caller.as_json:
         say.document(report)
@@ -156,12 +151,12 @@ def _say_not_thrown(caller: Caller, scope: Scope, before: Iterable["StandingKill
 # The switch itself.
 
 
-async def turn(bus: Bus, scope: Scope, *, thrown: bool, reason: str) -> KillDocument:
+async def turn(bus: Bus, scope: Scope, *, thrown: bool, reason: str, flatten: bool = False) -> KillDocument:
     """Write the next epoch by compare-and-set, so that of two who turn it at once both count, one after the other.
 
     Raises BusUnavailable, Misconfigured when the bus refuses.
     """
-    subject = bucket_subject(streams.CONTROL, scope.key)
+    subject = bucket_subject(streams.CONTROL, keys.kill(scope))
     for _ in range(WRITES_MAX):
         last = await bus.jetstream.last(f"KV_{streams.CONTROL}", subject)
         now_ms = time.time_ns() // 1_000_000
@@ -171,7 +166,10 @@ async def turn(bus: Bus, scope: Scope, *, thrown: bool, reason: str) -> KillDocu
             thrown=thrown,
             venue=scope.venue,
             account=scope.account,
+            strategy=scope.strategy,
+            symbol=scope.symbol,
             reason=reason,
+            flatten=flatten,
             at_ms=now_ms,
         )
         payload = document.to_bytes()
@@ -204,11 +202,7 @@ class StandingKill:
     def describe(self) -> str:
         if self.document is None:
             return f"everything, because {self.key} cannot be read"
-        scope = Scope(
-            venue=None if self.document.venue is None else VenueName(self.document.venue),
-            account=None if self.document.account is None else AccountName(self.document.account),
-        )
-        return f"{scope}, since {say.clock(self.document.at_ms)}: {self.document.reason}"
+        return f"{scope_of(self.document)}, since {say.clock(self.document.at_ms)}: {self.document.reason}"
 
     def to_json(self) -> dict[str, Any]:
         if self.document is None:
@@ -293,7 +287,7 @@ async def _accounts(bus: Bus, scope: Scope) -> list[Account]:
         found |= {account for consumer in consumers if (account := _account_of(consumer["config"])) is not None}
         offset += CONSUMERS_PAGE
         if offset >= answer["total"]:
-            return sorted(account for account in found if scope.covers(account))
+            return sorted(account for account in found if scope.touches(*account))
 
 
 def _account_of(config: dict[str, Any]) -> Account | None:
@@ -317,14 +311,32 @@ async def _last_sequence(bus: Bus, stream: str) -> int:
 # What follows.
 
 
-async def _flat(
-    bus: Bus, accounts: list[Account], epoch: int, *, after: int, deadline: float
-) -> dict[Account, RiskMessage]:
-    """The accounts that are flat by this very throw, with the statement that says so."""
-    filters = tuple(subjects.risk(venue, account, FLAT) for venue, account in accounts)
-    found: dict[Account, RiskMessage] = {}
+@dataclass(slots=True)
+class Said:
+    """What order submission has said of this very throw, by account."""
+
+    flat: dict[Account, RiskMessage] = field(default_factory=dict)
+    closed: dict[Account, RiskMessage] = field(default_factory=dict)
+
+    def is_heard(self, accounts: Iterable[Account], *, flatten: bool) -> bool:
+        """Whether nothing more is to come."""
+        last = self.closed if flatten else self.flat
+        return all(account in last for account in accounts)
+
+    def is_whole(self, accounts: Iterable[Account], *, flatten: bool) -> bool:
+        return self.is_heard(accounts, flatten=flatten) and all(
+            each.what != NOT_FLATTENED for each in self.closed.values()
+        )
+
+
+async def _follow(
+    bus: Bus, said: Said, accounts: list[Account], document: KillDocument, *, after: int, deadline: float
+) -> None:
+    """Until every account has said that it is done, or the deadline."""
+    words = {FLAT: said.flat, FLATTENED: said.closed, NOT_FLATTENED: said.closed}
+    filters = tuple(subjects.risk(venue, account, word) for venue, account in accounts for word in words)
     if not filters:
-        return found
+        return
     reading = OrderedRead(bus, stream=streams.AUDIT, filters=filters, after=after)
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(0.0, deadline - time.monotonic())):
@@ -333,19 +345,18 @@ async def _flat(
                     if message is None:
                         continue
                     statement = RiskMessage.of(message.data)
-                    account = VenueName(statement.venue), AccountName(statement.account)
-                    if _speaks_of(epoch, statement, parse_headers(message.headers)):
-                        found[account] = statement
-                    if len(found) == len(accounts):
-                        break
+                    if _speaks_of(document, statement, parse_headers(message.headers)):
+                        words[statement.what][VenueName(statement.venue), AccountName(statement.account)] = statement
+                    if said.is_heard(accounts, flatten=document.flatten):
+                        return
     except TimeoutError:
-        pass
-    return found
+        return
 
 
-def _speaks_of(epoch: int, statement: RiskMessage, headers: dict[str, str]) -> bool:
-    """An older throw's "flat" says nothing about this one."""
-    return headers.get(MSG_ID, "").startswith(f"{FLAT}:{statement.venue}:{statement.account}:{epoch}:")
+def _speaks_of(document: KillDocument, statement: RiskMessage, headers: dict[str, str]) -> bool:
+    """Another throw's "flat" says nothing about this one."""
+    begins = keys.kill_statement(statement.what, scope_of(document), statement.account, document.epoch)
+    return headers.get(MSG_ID, "").startswith(begins)
 
 
 def _report(scope: Scope, document: KillDocument, heard: Acknowledged, reason: str) -> dict[str, Any]:
@@ -366,14 +377,14 @@ def _report(scope: Scope, document: KillDocument, heard: Acknowledged, reason: s
     }
 
 
-def _flat_document(account: Account, statement: RiskMessage | None, thrown_at_ms: int) -> dict[str, Any]:
+def _word_document(word: str, account: Account, statement: RiskMessage | None, thrown_at_ms: int) -> dict[str, Any]:
     venue, name = account
     if statement is None:
-        return {"venue": venue, "account": name, "flat": False}
+        return {"venue": venue, "account": name, word: False}
     return {
         "venue": venue,
         "account": name,
-        "flat": True,
+        word: statement.what != NOT_FLATTENED,
         "afterMs": statement.at_ms - thrown_at_ms,
         "evidence": statement.message,
     }
@@ -392,13 +403,23 @@ def _tell_thrown(scope: Scope, heard: Acknowledged) -> None:
     say.line(f"thrown: {scope}; {_heard_text(heard)}{on_the_wire}")
 
 
-def _tell_flat(accounts: list[Account], flat: dict[Account, RiskMessage], at_ms: int, limit: float) -> None:
+def told(accounts: Iterable[Account], said: Said, document: KillDocument, limit_seconds: float) -> list[str]:
+    """A line an account and word, for people."""
+    lines = []
     for account in accounts:
-        statement = flat.get(account)
-        name = "/".join(account)
-        if statement is None:
-            say.line(
-                f"NOT flat after {limit:g} s: {name}; it goes on: see `ordergate orders`, or wait with `ordergate kill` again"
-            )
-        else:
-            say.line(f"flat: {name} after {say.duration(statement.at_ms - at_ms)}; {statement.message}")
+        lines.append(_word_line("flat", account, said.flat.get(account), document, limit_seconds))
+        if document.flatten:
+            lines.append(_word_line("positions closed", account, said.closed.get(account), document, limit_seconds))
+    return lines
+
+
+def _word_line(
+    word: str, account: Account, statement: RiskMessage | None, document: KillDocument, limit_seconds: float
+) -> str:
+    name = "/".join(account)
+    if statement is None:
+        return (
+            f"NOT {word} after {limit_seconds:g} s: {name}; it goes on: see `ordergate orders` and `ordergate status`"
+        )
+    negation = "NOT " if statement.what == NOT_FLATTENED else ""
+    return f"{negation}{word}: {name} after {say.duration(statement.at_ms - document.at_ms)}; {statement.message}"

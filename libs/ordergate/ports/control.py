@@ -1,26 +1,44 @@
-"""The kill switch as the senders see it, and who else is alive."""
+"""The kill switch as risk and the senders see it."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from ordergate.trading.ids import AccountName, VenueName
+from ordergate.trading.order import OrderRequest, OrderType
+from ordergate.trading.scope import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """A throw of the switch. epoch grows with every throw and resume; scope None = everything."""
+    """A throw of the switch. epoch grows with every throw and resume of the scope."""
 
     epoch: int
-    venue: VenueName | None
-    account: AccountName | None
+    scope: Scope
     reason: str
     thrown_at_ms: int
     flatten: bool = False
 
+    @property
+    def closing_prefix(self) -> str:
+        """How the intentId of an order begins by which this throw closes a position."""
+        return f"flatten-{self.epoch}-"
+
+    def closes_by(self, request: OrderRequest) -> bool:
+        """Whether the order closes a position for this throw. It can only reduce, whoever wrote it."""
+        terms = request.terms
+        is_closing = terms.reduce_only and terms.type is OrderType.MARKET
+        return self.flatten and is_closing and request.intent_id.startswith(self.closing_prefix)
+
 
 class KillSwitch(Protocol):
-    def thrown(self, venue: VenueName, account: AccountName) -> Kill | None:
-        """The throw that covers this account, None while it trades."""
+    def thrown(self, request: OrderRequest) -> Kill | None:
+        """A throw that covers the order, None while it may trade."""
+
+    def stops(self, request: OrderRequest) -> Kill | None:
+        """As `thrown`, but an order by which a throw closes positions passes: for the sender, never for risk."""
+
+    def standing(self, venue: VenueName, account: AccountName) -> tuple[Kill, ...]:
+        """Every throw in force that touches the account."""
 
     def is_confirmed(self) -> bool:
         """Whether the state was read through the leader within the last second. False closes every sender."""

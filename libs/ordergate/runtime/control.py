@@ -15,7 +15,9 @@ from ordergate.ports.control import Kill
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.shelf import BusShelf, bucket_subject
 from ordergate.trading.errors import Unavailable, Unreadable
-from ordergate.trading.ids import AccountName, VenueName
+from ordergate.trading.ids import AccountName, StrategyName, Symbol, VenueName
+from ordergate.trading.order import OrderRequest
+from ordergate.trading.scope import Scope
 from ordergate.wire import keys
 from ordergate.wire.messages import KillAcknowledgement, KillDocument
 from ordergate.wire.streams import CONTROL
@@ -24,10 +26,16 @@ CONFIRM_SECONDS = 0.3
 CONFIRMED_SECONDS = 1.0
 """How old a confirmation may be for a sender to send (DESIGN 2)."""
 
-Scope = tuple[str | None, str | None]
-"""Venue and account; None: all of them."""
-
 _UNREADABLE = "a kill switch entry cannot be read"
+
+
+def scope_of(document: KillDocument) -> Scope:
+    return Scope(
+        venue=None if document.venue is None else VenueName(document.venue),
+        account=None if document.account is None else AccountName(document.account),
+        strategy=None if document.strategy is None else StrategyName(document.strategy),
+        symbol=None if document.symbol is None else Symbol(document.symbol),
+    )
 
 
 class BusKillSwitch:
@@ -47,11 +55,19 @@ class BusKillSwitch:
         self._confirmed_at: float | None = None
         self._changed = asyncio.Event()
 
-    def thrown(self, venue: VenueName, account: AccountName) -> Kill | None:
-        for kill in (*self._kills.values(), *self._unreadable.values()):
-            if kill.venue in {None, venue} and kill.account in {None, account}:
-                return kill
-        return None
+    def thrown(self, request: OrderRequest) -> Kill | None:
+        return next((kill for kill in self._in_force() if kill.scope.covers(request)), None)
+
+    def stops(self, request: OrderRequest) -> Kill | None:
+        if any(kill.closes_by(request) for kill in self._in_force()):
+            return None
+        return self.thrown(request)
+
+    def standing(self, venue: VenueName, account: AccountName) -> tuple[Kill, ...]:
+        return tuple(kill for kill in self._in_force() if kill.scope.touches(venue, account))
+
+    def _in_force(self) -> tuple[Kill, ...]:
+        return (*self._kills.values(), *self._unreadable.values())
 
     def is_confirmed(self) -> bool:
         return self._confirmed_at is not None and self._clock.monotonic() - self._confirmed_at < CONFIRMED_SECONDS
@@ -114,24 +130,21 @@ class BusKillSwitch:
         except Unreadable:
             # Somebody wanted to say something about the switch: the safe reading is that it is thrown, for everything.
             structlog.get_logger("control").error(_UNREADABLE, key=key)
-            self._unreadable[key] = Kill(
-                epoch=0, venue=None, account=None, reason=_UNREADABLE, thrown_at_ms=self._clock.now_ms()
-            )
+            self._unreadable[key] = Kill(epoch=0, scope=Scope(), reason=_UNREADABLE, thrown_at_ms=self._clock.now_ms())
             self._rouse()
             return
-        self._scopes[key] = (document.venue, document.account)
+        self._scopes[key] = scope_of(document)
         self._set(document)
 
     def _set(self, document: KillDocument) -> None:
-        scope = (document.venue, document.account)
+        scope = scope_of(document)
         if document.epoch < self._epochs.get(scope, 0):
             return
         self._epochs[scope] = document.epoch
         if document.thrown:
             self._kills[scope] = Kill(
                 epoch=document.epoch,
-                venue=None if document.venue is None else VenueName(document.venue),
-                account=None if document.account is None else AccountName(document.account),
+                scope=scope,
                 reason=document.reason,
                 thrown_at_ms=document.at_ms,
                 flatten=document.flatten,
@@ -146,10 +159,13 @@ class BusKillSwitch:
 
 
 class KillResponder:
-    """Answers the core request of a new epoch: from this answer on, this process sends nothing more in its scope."""
+    """Answers the core request of a new epoch: from this answer on, this process sends nothing more in its scope.
+
+    in_flight: how many orders of a scope are in this process's hands.
+    """
 
     def __init__(
-        self, switch: BusKillSwitch, *, service: str, instance: str, clock: Clock, in_flight: Callable[[], int]
+        self, switch: BusKillSwitch, *, service: str, instance: str, clock: Clock, in_flight: Callable[[Scope], int]
     ) -> None:
         self._switch = switch
         self._service = service
@@ -165,6 +181,6 @@ class KillResponder:
             service=self._service,
             instance=self._instance,
             epoch=document.epoch,
-            in_flight=self._in_flight(),
+            in_flight=self._in_flight(scope_of(document)),
             at_ms=self._clock.now_ms(),
         ).to_bytes()

@@ -23,6 +23,7 @@ from ordergate.trading.ids import (
     VenueName,
 )
 from ordergate.trading.order import OrderKey, State
+from ordergate.trading.scope import Scope
 from ordergate.wire import keys, messages, streams, subjects
 from ordergate.wire.messages import FACTS, INTENTS, DeadHeaders
 
@@ -218,7 +219,14 @@ CHANNELS = (
 SHELVES = (
     Shelf(
         bucket=streams.CONTROL,
-        key=keys.kill(_VENUE, _ACCOUNT),
+        key=keys.kill(Scope(venue=_VENUE, account=_ACCOUNT)),
+        message="KillDocument",
+        writers=(CLI,),
+        readers=(RISK, SUBMISSION),
+    ),
+    Shelf(
+        bucket=streams.CONTROL,
+        key=keys.kill(Scope(venue=_VENUE, account=_ACCOUNT, strategy=_STRATEGY, symbol=_SYMBOL)),
         message="KillDocument",
         writers=(CLI,),
         readers=(RISK, SUBMISSION),

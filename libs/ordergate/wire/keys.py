@@ -1,7 +1,8 @@
 """Every key of every bucket. A key is made of subject tokens, so a name with a dot in it cannot reach into another's key."""
 
 from ordergate.trading.ids import AccountName, ErrorId, Symbol, VenueName
-from ordergate.wire.subjects import token
+from ordergate.trading.scope import Scope
+from ordergate.wire.subjects import optional_token, token
 
 KILL_EVERYTHING = "kill.all"
 ALL_KILLS = "kill.>"
@@ -16,9 +17,19 @@ def cursor(venue: VenueName, account: AccountName, symbol: Symbol) -> str:
     return f"trades.{token(venue)}.{token(account)}.{token(symbol)}"
 
 
-def kill(venue: VenueName | None, account: AccountName | None) -> str:
-    """CONTROL: the switch of one account, or of everything."""
-    return KILL_EVERYTHING if venue is None or account is None else f"kill.{token(venue)}.{token(account)}"
+def kill(scope: Scope) -> str:
+    """CONTROL: the switch of a scope; `_` stands for what it does not name."""
+    if scope == Scope():
+        return KILL_EVERYTHING
+    place = f"kill.{optional_token(scope.venue)}.{optional_token(scope.account)}"
+    if scope.strategy is None and scope.symbol is None:
+        return place
+    return f"{place}.{optional_token(scope.strategy)}.{optional_token(scope.symbol)}"
+
+
+def kill_statement(what: str, scope: Scope, account: str, epoch: int) -> str:
+    """How the Msg-Id of order submission's word on a throw begins: a statement about another throw says nothing about this one."""
+    return f"{what}:{kill(scope)}:{account}:{epoch}:"
 
 
 def presence(service: str, instance: str) -> str:

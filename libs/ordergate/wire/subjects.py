@@ -29,7 +29,6 @@ _FOREIGN_BYTE = re.compile(rb"[^A-Za-z0-9_-]")
 _ESCAPE = re.compile(rb"=([0-9A-F]{2})")
 _NONE_ESCAPED = "=5F"  # a name that really is "_"
 _INTENT_TOKENS = 6
-_ORDER_TOKENS = 6
 
 
 class IntentKind(StrEnum):
@@ -51,14 +50,6 @@ class IntentAddress:
     strategy: StrategyName
     kind: IntentKind
     symbol: Symbol | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPlace:
-    """Which order an ORDERS subject speaks of, and the state it says."""
-
-    key: OrderKey
-    state: State
 
 
 class PositionName(Protocol):
@@ -193,24 +184,6 @@ def approved_of(venue: VenueName, account: AccountName) -> str:
     return f"orders.{token(venue)}.{token(account)}.*.*.{State.APPROVED}"
 
 
-def parse_order(subject: str) -> OrderPlace:
-    """Raises Unreadable."""
-    tokens = subject.split(".")
-    if len(tokens) != _ORDER_TOKENS or tokens[0] != "orders":
-        raise Unreadable(f"not an order's subject: {subject[:200]!r}")
-    try:
-        state = State(tokens[5])
-    except ValueError as error:
-        raise Unreadable(f"no order is {tokens[5][:40]!r}") from error
-    key = OrderKey(
-        venue=VenueName(untoken(tokens[1])),
-        account=AccountName(untoken(tokens[2])),
-        symbol=Symbol(untoken(tokens[3])),
-        client_order_id=ClientOrderId(untoken(tokens[4])),
-    )
-    return OrderPlace(key=key, state=state)
-
-
 # FILLS and POSITIONS.
 
 ALL_FILLS = ("fills.*.*.*.*",)
@@ -293,11 +266,6 @@ def statement_request(venue: VenueName, account: AccountName) -> str:
     return f"control.statement.{token(venue)}.{token(account)}"
 
 
-def budget(venue: VenueName, account: AccountName) -> str:
-    """Asks the account's order submission for a share of the request budget."""
-    return f"budget.{token(venue)}.{token(account)}"
-
-
 # Metrics.
 
 _TEMPLATES = {
@@ -310,7 +278,6 @@ _TEMPLATES = {
     ("risk", 4): "risk.{{venue}}.{{account}}.{3}",
     ("reconciliation", 4): "reconciliation.{{venue}}.{{account}}.{3}",
     ("dead", 3): "dead.{1}.{2}",
-    ("budget", 3): "budget.{{venue}}.{{account}}",
 }
 _STATEMENT_TEMPLATE = "control.statement.{venue}.{account}"
 _BOUNDED = frozenset(IntentKind) | frozenset(State)
