@@ -85,6 +85,50 @@ def test_only_the_wire_spells_a_subject_a_stream_or_a_bucket() -> None:
     assert offenders == []
 
 
+def test_only_the_ledger_writes_orders_and_only_the_publisher_fills() -> None:
+    """One unguarded message on ORDERS voids the compare-and-set of its order, one on FILLS stores a trade twice: so the subjects of both
+    are made where their guard is, and nowhere that could publish.
+    """
+    homes = {
+        "order_address": {"libs/ordergate/runtime/ledger.py"},
+        "order": {"libs/ordergate/runtime/ledger.py"},
+        "encode_order": {"libs/ordergate/runtime/ledger.py"},
+        "fill": {"libs/ordergate/runtime/publisher.py"},
+        "encode_fill": {"libs/ordergate/runtime/publisher.py"},
+    }
+    production = [
+        path
+        for path in python_files("libs", "services")
+        if path.parent.as_posix() not in {"libs/ordergate/wire", "libs/ordergate/simulator"}
+    ]
+    asked = {
+        (call.func.attr, path.as_posix()): call.lineno
+        for path in production
+        for call in _calls(tree(path))
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in {"subjects", "codec", "facts"}
+        and call.func.attr in homes
+    }
+    offenders = [f"{path}:{line} {name}" for (name, path), line in asked.items() if path not in homes[name]]
+    assert offenders == []
+    assert {path for _, path in asked} == {home for each in homes.values() for home in each}
+
+
+def test_the_subject_of_an_order_or_a_fill_is_taken_from_the_wire_by_its_full_name() -> None:
+    """`from ordergate.wire.subjects import order_address` would hide from the rule above."""
+    offenders = [
+        f"{path}:{node.lineno}"
+        for path in python_files("libs", "services")
+        if path.parent.as_posix() != "libs/ordergate/wire"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom)
+        and node.module in {"ordergate.wire.subjects", "ordergate.wire.codec"}
+        and {alias.name for alias in node.names} & {"order_address", "order", "fill", "encode_order", "encode_fill"}
+    ]
+    assert offenders == []
+
+
 def test_every_room_states_its_law() -> None:
     rooms = [path for path in python_files("libs", "services") if path.name == "__init__.py"]
     assert rooms
