@@ -84,7 +84,7 @@ class KillDesk:
         await self._say(
             kill,
             "kill_flat",
-            f"nothing of {kill.scope} approved, in flight or unknown in the ledger; "
+            f"{kill.scope}: nothing approved, in flight or unknown in the ledger; "
             f"{EMPTY_READS_FOR_FLAT} reads of open orders at the venue were empty",
         )
         if kill.flatten:
@@ -153,9 +153,9 @@ class KillDesk:
             told += result.closed
             done = "; ".join(told) or "there was no position"
             if not result.left:
-                await self._say(kill, "kill_flattened", f"no position of {kill.scope} is left; {done}")
+                await self._say(kill, "kill_flattened", f"{kill.scope}: no position is left; {done}")
             elif self._is_in_force(kill):
-                await self._say(kill, "kill_not_flattened", f"left: {', '.join(result.left)}; {done}")
+                await self._say(kill, "kill_not_flattened", f"{kill.scope}: left are {', '.join(result.left)}; {done}")
             return
 
     def _is_in_force(self, kill: Kill) -> bool:

@@ -91,3 +91,51 @@ def test_without_a_bus_the_command_says_so_with_its_own_code() -> None:
 def test_a_canceled_order_leaves_the_list(system: System, resting: str) -> None:
     say(system, "cancel", resting)
     assert resting not in json.dumps(say(system, "orders"))
+
+
+def test_a_kill_for_one_strategy_reports_evidence_and_only_its_own_resume_lifts_it(system: System) -> None:
+    scope = ("--strategy", "stopped", "--symbol", "ETHUSDT")
+    assert say(system, "place", "ETHUSDT", "BUY", "0.5", "--strategy", "stopped")["order"]["state"] == "filled"
+    thrown = say(system, "kill", *scope, "--reason", "a test", "--flatten")
+    assert thrown["acknowledged"]
+    assert "2 reads of open orders at the venue were empty" in thrown["flat"][0]["evidence"]
+    assert "SELL 0.5 ETHUSDT filled" in thrown["positions"][0]["evidence"]
+    refused = say(system, "place", "ETHUSDT", "BUY", "0.5", "--strategy", "stopped", code=1)["order"]
+    assert refused["reason"].startswith("killed: the kill switch is thrown for strategy stopped, symbol ETHUSDT")
+    assert say(system, "place", "ETHUSDT", "BUY", "0.5", "--strategy", "others")["order"]["state"] == "filled"
+    assert say(system, "resume", code=1)["stillKilled"][0]["strategy"] == "stopped"
+    assert say(system, "resume", *scope)["stillKilled"] == []
+
+
+def test_an_account_that_nobody_serves_is_no_empty_list(system: System) -> None:
+    for listing in ("orders", "fills", "positions"):
+        assert say(system, "--account", "nobody", listing, code=3) == {}
+
+
+def test_an_error_id_leads_to_the_order_that_it_struck(system: System) -> None:
+    refused = say(system, "place", "NOPE", "BUY", "1", code=1)["order"]
+    life = say(system, "explain", refused["errorId"])
+    assert (life["clientOrderId"], life["state"]) == (refused["clientOrderId"], "refused")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("place", "BTCUSDT", "HOLD", "1"),
+        ("place", "BTCUSDT", "BUY", "ten"),
+        ("place", "BTCUSDT", "BUY", "1", "--valid-for", "soon"),
+        ("cancel",),
+        ("cancel", "x", "--all"),
+        ("fills", "--since", "yesterday"),
+        ("kill",),
+        ("kill", "--venue", "zetarium", "--reason", "x"),
+        ("watch", "--timeout", "-1"),
+        ("no-such-command",),
+    ],
+)
+def test_wrong_usage_is_one_line_and_its_own_code(system: System, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [COMMAND, "--url", system.nats_url, *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2, done
+    assert len(done.stderr.splitlines()) == 1

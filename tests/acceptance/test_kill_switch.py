@@ -82,7 +82,7 @@ async def test_a_throw_of_one_symbol_closes_its_position_by_orders_that_can_only
     epoch, scope = now_ms(), {"symbol": "BTCUSDT"}
     await _turn(desk, epoch=epoch, thrown=True, scope=scope, flatten=True)
     closed = await _said(desk, "kill_flattened", epoch)
-    assert "no position of symbol BTCUSDT" in closed["message"]
+    assert "symbol BTCUSDT of every account: no position is left" in closed["message"]
     after = await _held(desk)
     assert after.get("BTCUSDT", 0) == 0
     assert after["ETHUSDT"] == before["ETHUSDT"]

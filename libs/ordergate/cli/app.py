@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(hoisted(arguments)) or ["--help"], standalone_mode=False, prog_name="ordergate")
     except TyperException as error:  # the command line could not be read
-        say.error_line(f"{_one_line(error.format_message())}; see ordergate --help")
+        say.error_line(f"{_one_line(error.format_message()).replace('Value error, ', '')}; see ordergate --help")
         return Exit.USAGE
     except OrdergateError as error:
         say.error_line(line_of(error))
@@ -100,7 +100,7 @@ def shared(
         token(name)
     if timeout is not None and timeout <= 0:
         raise WrongUsage("--timeout must be above zero seconds")
-    given = {name for name in names if str(context.get_parameter_source(name)).rpartition(".")[2] != "DEFAULT"}
+    sources = {name: str(context.get_parameter_source(name)).rpartition(".")[2] for name in names}
     context.obj = Caller(
         url=url,
         venue=VenueName(venue),
@@ -108,7 +108,8 @@ def shared(
         strategy=StrategyName(strategy),
         as_json=json,
         timeout_seconds=timeout,
-        given=frozenset(given),
+        given=frozenset(name for name, source in sources.items() if source != "DEFAULT"),
+        typed=frozenset(name for name, source in sources.items() if source == "COMMANDLINE"),
     )
 
 

@@ -1,6 +1,7 @@
 """What `watch` shows: live orders, the last endings, the last fills, positions. Pure: messages go in, a picture comes out."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,9 +14,14 @@ from ordergate.trading.position import Position
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 FILLS_KEPT = 50
 ENDINGS_KEPT = 50
+DISPENSABLE = (
+    "sequence", "", "of", "why", "fills", "strategy", "fee", "fees", "type", "time (UTC)", "realised", "mark", "age", "price",
+)  # fmt: skip
+"""Columns that a narrow terminal does without, the first first; half a number would be worse than none."""
 LINES_BESIDE_TABLES = 14
 """Titles, headers and empty lines."""
 
@@ -50,7 +56,7 @@ class Board:
     def unknown(self) -> list[Order]:
         return [order for order in self.live.values() if order.state is State.UNKNOWN]
 
-    def picture(self, now_ms: int, height: int) -> "RenderableType":
+    def picture(self, now_ms: int, height: int, width: int) -> "RenderableType":
         from rich.console import Group  # noqa: PLC0415 - see the law of this room
         from rich.text import Text  # noqa: PLC0415
 
@@ -66,17 +72,20 @@ class Board:
         fills = list(self.fills)[-below:]
         return Group(
             Text(self.headline(now_ms), style="bold red" if self.problem or self.unknown else "bold"),
-            say.table(shown.ORDER_COLUMNS, (shown.order_row(order, now_ms) for order in orders), title="live orders"),
+            _table("live orders", shown.ORDER_COLUMNS, [shown.order_row(order, now_ms) for order in orders], width),
             Text(),
-            say.table(
-                shown.ORDER_COLUMNS, (shown.order_row(order, now_ms) for order in reversed(endings)), title="ended last"
+            _table(
+                "ended last",
+                shown.ORDER_COLUMNS,
+                [shown.order_row(order, now_ms) for order in reversed(endings)],
+                width,
             ),
             Text(),
-            say.table(
-                shown.FILL_COLUMNS, (shown.fill_row(fill, number) for number, fill in reversed(fills)), title="fills"
+            _table(
+                "fills", shown.FILL_COLUMNS, [shown.fill_row(fill, number) for number, fill in reversed(fills)], width
             ),
             Text(),
-            say.table(shown.POSITION_COLUMNS, positions, title="positions"),
+            _table("positions", shown.POSITION_COLUMNS, positions, width),
         )
 
     def headline(self, now_ms: int) -> str:
@@ -95,3 +104,8 @@ class Board:
             key=lambda order: (order.state is not State.UNKNOWN, -order.request.created_at_ms),
         )
         return ranked[: max(1, most)]
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> "Table":
+    fitting, cells = say.fitted(columns, rows, width=width, dispensable=DISPENSABLE)
+    return say.table(fitting, cells, title=title)

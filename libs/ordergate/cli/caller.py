@@ -21,7 +21,9 @@ NAME = "ordergate-cli"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """`given`: which of venue, account and strategy were named by the caller rather than left to their defaults."""
+    """`given`: which of venue, account and strategy were named by the caller rather than left to their defaults; `typed`: of these, which
+    on the command line rather than in the environment.
+    """
 
     url: str
     venue: VenueName
@@ -30,6 +32,7 @@ class Caller:
     as_json: bool
     timeout_seconds: float | None
     given: frozenset[str] = frozenset()
+    typed: frozenset[str] = frozenset()
 
     def limit(self, default_seconds: float) -> float:
         return default_seconds if self.timeout_seconds is None else self.timeout_seconds

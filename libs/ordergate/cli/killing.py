@@ -43,14 +43,16 @@ Account = tuple[VenueName, AccountName]
 
 
 def scope_of_caller(caller: Caller, symbol: str | None) -> Scope:
-    """Only what the caller names narrows it: a kill that is too wide costs a resume, one that is too narrow costs money."""
-    if "venue" in caller.given and "account" not in caller.given:
+    """Only what is typed narrows it, not the environment: a kill that is too wide costs a resume, one that is too narrow costs money."""
+    if "venue" in caller.typed and "account" not in caller.typed:
         raise WrongUsage("--venue needs --account; without both, every account is meant")
-    has_account = "account" in caller.given
+    if symbol is not None:
+        subjects.token(symbol)
+    has_account = "account" in caller.typed
     return Scope(
         venue=caller.venue if has_account else None,
         account=caller.account if has_account else None,
-        strategy=caller.chosen_strategy,
+        strategy=caller.strategy if "strategy" in caller.typed else None,
         symbol=None if symbol is None else Symbol(symbol),
     )
 

@@ -14,6 +14,7 @@ from ordergate.cli.exits import Exit
 from ordergate.client.fills import FillUpdate
 from ordergate.client.gateway import PositionUpdate
 from ordergate.client.replay import Start
+from ordergate.trading.errors import Misconfigured
 from ordergate.trading.ids import ClientOrderId, StrategyName
 from ordergate.trading.order import Order, State
 from ordergate.wire import streams, subjects
@@ -52,6 +53,8 @@ async def orders(caller: Caller, choice: Choice, *, newest: int | None) -> Exit:
             found = await _whole_ledger(line, caller)
         else:
             found, _ = await reading.live_orders(line, caller)
+        if not found:
+            await require_served(line, caller)
     chosen = choice.of(found.values())
     chosen = chosen if newest is None else chosen[-newest:]
     if caller.as_json:
@@ -88,6 +91,8 @@ async def fills(
             if follow:
                 return await until_stopped(_follow_fills(caller, _chosen(caller, found)))
             listed = [update async for update in _chosen(caller, found)]
+        if not listed:
+            await require_served(line, caller)
     if caller.as_json:
         say.document({"fills": [shown.fill_document(update.fill, update.sequence) for update in listed]})
     elif not listed:
@@ -118,6 +123,8 @@ async def positions(caller: Caller, *, by_strategy: bool) -> Exit:
         async with line.gateway.positions(follow=False) as updates:
             async for update in updates:
                 found[update.position.symbol] = update
+        if not found:
+            await require_served(line, caller)
         listed = [found[symbol].position for symbol in sorted(found)]
         marks = {position.symbol: await reading.mark_price(line, caller.venue, position.symbol) for position in listed}
     if caller.as_json:
@@ -130,6 +137,14 @@ async def positions(caller: Caller, *, by_strategy: bool) -> Exit:
         ]
         say.console().print(say.table(shown.POSITION_COLUMNS, rows))
     return Exit.DONE
+
+
+async def require_served(line: Line, caller: Caller) -> None:
+    """Nothing to list may mean a name typed wrong. Raises Misconfigured where no service has ever kept a checkpoint of the account."""
+    if not await reading.is_served(line, caller):
+        raise Misconfigured(
+            f"no service here serves {caller.venue}/{caller.account}; are --venue and --account right? See `ordergate status`"
+        )
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> Exit:

@@ -93,6 +93,11 @@ async def _checkpoint(line: Line, venue: VenueName, account: AccountName) -> Che
         return None  # then the ledger is read from its beginning
 
 
+async def is_served(line: Line, caller: Caller) -> bool:
+    """Whether status polling has ever kept the account's checkpoint, which it does within seconds of its first start."""
+    return await _checkpoint(line, caller.venue, caller.account) is not None
+
+
 async def mark_price(line: Line, venue: VenueName, symbol: Symbol) -> Decimal | None:
     """The reference price that the services use; None: there is none."""
     data = await bucket_value(line, streams.INSTRUMENTS, keys.price(venue, symbol))

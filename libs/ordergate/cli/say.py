@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH_OF_A_PIPE = 200
+GAP = 3
+"""Between two columns."""
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
 _HOUR = 60 * _MINUTE
@@ -59,6 +61,23 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))  # Text: what stands on the bus is no markup
     return made
+
+
+def fitted(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, dispensable: Sequence[str]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows without as many of the dispensable columns, the first named first, as it takes to fit the width."""
+    kept = list(range(len(columns)))
+    for name in dispensable:
+        if _width(columns, rows, kept) <= width:
+            break
+        kept = [index for index in kept if columns[index].removeprefix(">") != name]
+    return tuple(columns[index] for index in kept), [tuple(row[index] for index in kept) for row in rows]
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
+    widest = (max(len(columns[index].removeprefix(">")), *(len(row[index]) for row in rows), 0) for index in kept)
+    return sum(widest) + GAP * (len(kept) - 1)
 
 
 def amount(value: Decimal) -> str:

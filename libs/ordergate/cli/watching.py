@@ -91,7 +91,7 @@ async def _draw(line: Line, board: Board) -> None:
         while True:
             away = not line.connection.client.is_connected
             board.problem = "THE BUS IS AWAY: nothing new is seen" if away else ""
-            live.update(board.picture(_now_ms(), live.console.height), refresh=True)
+            live.update(board.picture(_now_ms(), live.console.height, live.console.width), refresh=True)
             await asyncio.sleep(REFRESH_SECONDS)
 
 
