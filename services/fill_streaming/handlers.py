@@ -30,6 +30,8 @@ from services.fill_streaming.watched import Watched, WatchList
 PAGE_LIMIT = 1000
 STORED_AT_ONCE = 250
 REMEMBERED_TRADES = 20_000
+ORPHANS_KEPT = 200
+"""In a checkpoint. There are any only while the feed of orders is behind the trade list."""
 GROWTH_PAUSE_SECONDS = 0.05
 """Executions come in bursts: one trade list read answers all of a burst."""
 
@@ -92,6 +94,12 @@ class FillDesk:
         self._orders_sequence = 0
         self._from_id: dict[Symbol, TradeId | None] = {}
         self._remembered: dict[tuple[Symbol, TradeId, VenueOrderId], None] = {}  # stored lately; oldest first
+        self._orphans: dict[
+            ClientOrderId, list[Fill]
+        ] = {}  # stored before the order itself came by the feed; oldest first
+        self._uncounted: set[str] = (
+            set()
+        )  # such orders at the last checkpoint: their fills may stand before what is counted
         self._grown: set[Symbol] = set()
         self._read_at = float("-inf")
         self._growth = asyncio.Event()
@@ -113,6 +121,7 @@ class FillDesk:
             self._orders_sequence = entry.sequence
             if watched is None:
                 continue
+            self._count_orphans(watched)
             if watched.order.executed_quantity != executed and watched.gap > 0:
                 self._grown.add(entry.order.key.symbol)
                 self._growth.set()
@@ -170,7 +179,11 @@ class FillDesk:
         return Mark(
             sequence=self._orders_sequence,
             live={w.order.key.client_order_id: w.sequence for w in watched if w.is_count_certain},
-            state={"sums": self._sums.to_state(), "counted": counted},
+            state={
+                "sums": self._sums.to_state(),
+                "counted": counted,
+                "orphans": [*list(self._orphans)[-ORPHANS_KEPT:]],
+            },
         )
 
     # Rebuilding.
@@ -186,6 +199,8 @@ class FillDesk:
         self._orders_sequence = mark.sequence
         self._sums = _Sums.of_state(mark.state["sums"])
         counted = mark.state["counted"]
+        orphans = mark.state.get("orphans")
+        self._uncounted = {str(order) for order in orphans} if isinstance(orphans, list) else set()
         for client_order_id in mark.live:
             entry = await self._ledger.last(self._venue, self._account, ClientOrderId(client_order_id))
             watched = None if entry is None else self._watch.note(entry, self._clock.monotonic())
@@ -223,6 +238,19 @@ class FillDesk:
         if watched is not None:
             watched.count(fill)
             self._watch.drop_if_complete(watched)
+        elif fill.client_order_id is not None and not self._watch.has_completed(fill.client_order_id):
+            self._orphans.setdefault(fill.client_order_id, []).append(fill)
+            while len(self._orphans) > REMEMBERED_TRADES:
+                del self._orphans[next(iter(self._orphans))]
+
+    def _count_orphans(self, watched: Watched) -> None:
+        """The feed may be behind the trade list: what was stored of an order before it was watched counts as well, or it would be inferred again."""
+        order_id = watched.order.key.client_order_id
+        for fill in self._orphans.pop(order_id, ()):
+            watched.count(fill)
+        if order_id in self._uncounted:
+            self._uncounted.discard(order_id)
+            watched.is_count_certain = False
 
     # Reading.
 

@@ -10,6 +10,7 @@ from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.order import IN_FLIGHT, ZERO, Order
 
 READS_FOR_INFERENCE = 2
+COMPLETED_REMEMBERED = 20_000
 _REVERSAL = reversal_id(TradeId(""))
 
 
@@ -65,6 +66,7 @@ class WatchList:
     def __init__(self) -> None:
         self._by_client_id: dict[ClientOrderId, Watched] = {}
         self._by_venue_id: dict[VenueOrderId, Watched] = {}
+        self._completed: dict[ClientOrderId, None] = {}  # lately; oldest first
 
     def __len__(self) -> int:
         return len(self._by_client_id)
@@ -107,8 +109,15 @@ class WatchList:
         if not watched.is_complete:
             return
         self._by_client_id.pop(watched.order.key.client_order_id, None)
+        self._completed[watched.order.key.client_order_id] = None
+        while len(self._completed) > COMPLETED_REMEMBERED:
+            del self._completed[next(iter(self._completed))]
         if watched.order.venue_order_id is not None:
             self._by_venue_id.pop(watched.order.venue_order_id, None)
+
+    def has_completed(self, order: ClientOrderId) -> bool:
+        """Whether it was watched and left lately."""
+        return order in self._completed
 
     def gaps(self) -> list[Watched]:
         return [watched for watched in self._by_client_id.values() if watched.gap > 0]
