@@ -10,7 +10,7 @@ from enum import StrEnum
 from random import Random
 
 from ordergate.ports.venue import Declaration, IdScope
-from ordergate.trading.ids import AccountName
+from ordergate.trading.ids import AccountName, StrategyName, Symbol
 from ordergate.venues.zetarium.declaration import DECLARATION
 from ordergate.wire.subjects import IntentKind
 from tests.simulation.bus import BusFaults
@@ -21,20 +21,20 @@ Fields = dict[str, str | int | bool]
 ACTIVE_SECONDS = 7.0
 """In this time the strategies ask and things go wrong; then all faults end."""
 SERVICES = ("risk", "order_submission", "status_polling", "fill_streaming", "position_tracking")
-STRATEGY = "alpha"
+STRATEGY = StrategyName("alpha")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    symbol: str
+    symbol: Symbol
     price: Decimal
     tick: Decimal
     size: Decimal
 
 
 MARKETS = (
-    Market(symbol="BTCUSDT", price=Decimal(64250), tick=Decimal("0.1"), size=Decimal("0.050")),
-    Market(symbol="ETHUSDT", price=Decimal(3200), tick=Decimal("0.01"), size=Decimal("0.800")),
+    Market(symbol=Symbol("BTCUSDT"), price=Decimal(64250), tick=Decimal("0.1"), size=Decimal("0.050")),
+    Market(symbol=Symbol("ETHUSDT"), price=Decimal(3200), tick=Decimal("0.01"), size=Decimal("0.800")),
 )
 
 
@@ -45,7 +45,7 @@ class Ask:
     at: float
     account: AccountName
     kind: IntentKind
-    symbol: str | None
+    symbol: Symbol | None
     intent_id: str
     fields: Fields = field(default_factory=dict)
     garbage: bytes | None = None
@@ -193,7 +193,7 @@ def _asks(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Ask]:
             at=drawn.uniform(0.5, ACTIVE_SECONDS),
             account=drawn.choice(accounts),
             kind=IntentKind.PLACE,
-            symbol="BTCUSDT",
+            symbol=Symbol("BTCUSDT"),
             intent_id="garbage",
             garbage=drawn.choice(
                 (b"", b"{", b"[1]", b"null", b'{"schema":1}', b"\xff\xfe", b'{"schema":9,"kind":"place"}')

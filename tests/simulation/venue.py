@@ -141,6 +141,7 @@ class SimulatedVenue:
         self._shelves = {name: _Shelf(account) for name, account in self.exchange.accounts.items()}
         self._signatures: set[tuple[str, int]] = set()
         self._errors = 0
+        self.on_the_way = 0  # requests that change something and have not arrived yet
         self._symbols = {name: market.symbol for name, market in self.exchange.markets.items()}
 
     def now_ms(self) -> int:
@@ -569,10 +570,12 @@ class Line:
         elif chance - faults.throttled < faults.wall:
             venue.scheduler.at(delay, _answer, fate.future, _Broken("unreadable_403"))
             return
+        venue.on_the_way += not reads
         venue.scheduler.at(delay, self._arrive, fate, reads)
 
     def _arrive(self, fate: _Fate[T], reads: bool) -> None:  # noqa: FBT001 - a callback's arguments are positional
         venue, draw = self.venue, self.venue.draw
+        venue.on_the_way -= not reads
         result = fate.act()
         faults = venue.faults
         delay = 0.001 + draw.random() * 0.02

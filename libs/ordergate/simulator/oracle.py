@@ -1,7 +1,8 @@
 """The oracle: do intents, ledger, the venue's books, fills and positions tell one and the same story?
 
-Pure. It is given all five as they stand when nothing moves any more, checks the promises I1 to I4 of the design, and names every
-difference with its clientOrderId. The demo, the tests and the safety suites all judge by it.
+Pure. It is given all five as they stand when nothing moves any more, checks the promises I1 to I5 of the design, and names every
+difference with its clientOrderId. The demo, the tests and the safety suites all judge by it. What a caller cannot know (who sent what when,
+when a kill switch was confirmed) it leaves out, and that is then not judged.
 """
 
 import itertools
@@ -73,11 +74,39 @@ class VenueBooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentRequest:
+    """An order request as it reached the venue, refused or not: whose, and the timestamp it was signed with. sent_at_ms: when it left us."""
+
+    account: AccountName
+    client_order_id: ClientOrderId
+    timestamp_ms: int
+    sent_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillThrow:
+    """A throw of the kill switch that every living sender had acknowledged, until it was lifted (None: never). account None: all of them."""
+
+    account: AccountName | None
+    confirmed_at_ms: int
+    lifted_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatStatement:
+    """`kill_flat` was said of an account while the venue had these orders open."""
+
+    account: AccountName
+    open_orders: Sequence[ClientOrderId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """Everything that is known at the end.
 
     placed: the clientOrderId of every `place` intent whose publish was acknowledged, less those answered on `answers.*`;
-    histories: every ORDERS message of an order, oldest first; positions: our own signed quantity.
+    histories: every ORDERS message of an order, oldest first; positions: our own signed quantity; unanswered: acknowledged
+    intents that neither ledger nor `answers.*` says anything about.
     """
 
     placed: frozenset[OrderId]
@@ -85,6 +114,10 @@ class Story:
     books: VenueBooks
     fills: Sequence[Fill]
     positions: Mapping[PositionId, Decimal]
+    requests: Sequence[SentRequest] = ()
+    throws: Sequence[KillThrow] = ()
+    flats: Sequence[FlatStatement] = ()
+    unanswered: Sequence[tuple[AccountName, str]] = ()
 
 
 def read_books(document: Mapping[str, Any]) -> VenueBooks:
@@ -105,12 +138,16 @@ def differences(story: Story) -> list[Difference]:
     """Everything on which the accounts disagree; empty when ordergate kept its promises."""
     return [
         *_executed_once(story),
+        *_sent_as_written(story),
         *_every_intent_ended(story),
+        *_every_intent_answered(story),
+        *_steps_follow(story),
         *_ended_as_the_venue_says(story),
         *_every_trade_stored_once(story),
         *_fills_name_their_order(story),
         *_fills_add_up(story),
         *_positions_agree(story),
+        *_killed_means_killed(story),
     ]
 
 
@@ -119,6 +156,59 @@ def _executed_once(story: Story) -> Iterator[Difference]:
     for (account, order_id), count in times.items():
         if count > 1:
             yield _differs("I1", account, order_id, f"the venue holds {count} orders of this clientOrderId")
+
+
+def _sent_as_written(story: Story) -> Iterator[Difference]:
+    """Each request that left was written ahead with exactly its timestamp, and left once."""
+    written = {
+        (*key, order.attempt.timestamp_ms)
+        for key, history in story.histories.items()
+        for order in history
+        if order.attempt is not None
+    }
+    times = Counter((sent.account, sent.client_order_id, sent.timestamp_ms) for sent in story.requests)
+    for (account, order_id, timestamp_ms), count in times.items():
+        if (account, order_id, timestamp_ms) not in written:
+            yield _differs("I1", account, order_id, f"a request signed {timestamp_ms} left without its write-ahead")
+        if count > 1:
+            yield _differs("I1", account, order_id, f"the request signed {timestamp_ms} left {count} times")
+
+
+def _every_intent_answered(story: Story) -> Iterator[Difference]:
+    for account, intent_id in story.unanswered:
+        yield _differs("I7", account, None, f"nobody said what became of the intent {intent_id}")
+
+
+def _steps_follow(story: Story) -> Iterator[Difference]:
+    """Executed quantity never falls, the venue's id never changes, attempts are counted one by one."""
+    for (account, order_id), history in story.histories.items():
+        for before, after in itertools.pairwise(history):
+            if after.executed_quantity < before.executed_quantity:
+                fell = f"{before.executed_quantity} to {after.executed_quantity}"
+                yield _differs("I3", account, order_id, f"its executed quantity fell from {fell}")
+            if before.venue_order_id not in {None, after.venue_order_id}:
+                changed = f"{before.venue_order_id} to {after.venue_order_id}"
+                yield _differs("I3", account, order_id, f"its id at the venue changed from {changed}")
+            if _attempts(after) - _attempts(before) not in {0, 1}:
+                yield _differs(
+                    "I1", account, order_id, f"attempt {_attempts(before)} is followed by {_attempts(after)}"
+                )
+
+
+def _attempts(order: Order) -> int:
+    return 0 if order.attempt is None else order.attempt.number
+
+
+def _killed_means_killed(story: Story) -> Iterator[Difference]:
+    for throw in story.throws:
+        for sent in story.requests:
+            in_scope = throw.account in {None, sent.account} and sent.sent_at_ms > throw.confirmed_at_ms
+            if in_scope and (throw.lifted_at_ms is None or sent.sent_at_ms < throw.lifted_at_ms):
+                late = sent.sent_at_ms - throw.confirmed_at_ms
+                yield _differs("I5", sent.account, sent.client_order_id, f"it left {late} ms after a confirmed kill")
+    for flat in story.flats:
+        for order_id in flat.open_orders:
+            yield _differs("I5", flat.account, order_id, "the account was said to be flat while it was open")
 
 
 def _every_intent_ended(story: Story) -> Iterator[Difference]:
@@ -148,6 +238,8 @@ def _ended_as_the_venue_says(story: Story) -> Iterator[Difference]:
                 yield _differs("I3", *key, f"{last.state} with {last.executed_quantity} executed, unknown to the venue")
         elif last.state in _NEVER_AT_VENUE and venue.state is not State.REJECTED:
             yield _differs("I3", *key, f"{last.state}, but the venue has it as {venue.state}")
+        elif last.venue_order_id is None and venue.state is not State.REJECTED:
+            yield _differs("I3", *key, f"{last.state} as if never sent, but the venue has it as {venue.state}")
         elif last.state is not venue.state or last.executed_quantity != venue.executed:
             yield _differs(
                 "I3",

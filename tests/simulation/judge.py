@@ -1,0 +1,148 @@
+"""What a history came to: the oracle's story, read from the streams as any subscriber could, and what only the world can know."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import orjson
+
+from ordergate.simulator.oracle import (
+    Difference,
+    FlatStatement,
+    KillThrow,
+    OrderId,
+    PositionId,
+    SentRequest,
+    Story,
+    by_order,
+    differences,
+)
+from ordergate.trading.fills import Fill
+from ordergate.trading.ids import AccountName, ClientOrderId
+from ordergate.wire import streams
+from ordergate.wire.codec import decode_fill, decode_order, decode_position
+from ordergate.wire.subjects import IntentKind
+from tests.simulation.world import Published, World, at_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """differences: broken promises, the first one first; empty = the history kept them all."""
+
+    differences: tuple[Difference, ...]
+    orders: int
+    executed: int
+    digest: str
+
+
+def agree(world: World) -> bool:
+    """Whether all books tell the same story now."""
+    return not differences(_story(world))
+
+
+def judge(world: World) -> Verdict:
+    """After the run."""
+    story = _story(world)
+    found = [*differences(story), *_of_the_world(world)]
+    return Verdict(
+        differences=tuple(found), orders=len(story.histories), executed=len(story.books.orders), digest=world.digest()
+    )
+
+
+def _of_the_world(world: World) -> Iterator[Difference]:
+    """Liveness, and processes that fell over by themselves."""
+    evidence = world.evidence
+    nobody = world.plan.accounts[0]
+    if not evidence.is_at_rest:
+        yield Difference(
+            promise="I2", account=nobody, client_order_id=None, what=f"it never came to rest: {world.unrest()}"
+        )
+    for failure in evidence.failures:
+        what = f"{failure.node} fell over in {failure.what}: {failure.error!r}"
+        yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+    if evidence.handler_failures:
+        what = f"handlers failed {evidence.handler_failures} times"
+        yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+    buried = list(world.bus.streams[streams.DEAD].messages.values())
+    garbage = sum(1 for entry in world.published if entry.ask.garbage is not None)
+    if len(buried) > garbage:
+        what = f"{len(buried)} messages are in DEAD, {garbage} belong there"
+        yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+
+
+def _story(world: World) -> Story:
+    stored = world.bus.streams
+    orders = [
+        decode_order(message.data, sequence=message.sequence, stored_at_ms=0).order
+        for message in stored[streams.ORDERS].messages.values()
+    ]
+    return Story(
+        placed=frozenset(_placed(world)),
+        histories=by_order(orders),
+        books=world.venue.executed(),
+        fills=_fills(world),
+        positions=_positions(world),
+        requests=tuple(
+            SentRequest(
+                account=arrival.account,
+                client_order_id=arrival.client_order_id,
+                timestamp_ms=arrival.timestamp_ms,
+                sent_at_ms=at_ms(arrival.sent_at),
+            )
+            for arrival in world.venue.arrivals
+        ),
+        throws=tuple(
+            KillThrow(
+                account=throw.account,
+                confirmed_at_ms=at_ms(throw.confirmed_at),
+                lifted_at_ms=None if throw.lifted_at is None else at_ms(throw.lifted_at),
+            )
+            for throw in world.evidence.throws
+            if throw.confirmed_at is not None
+        ),
+        flats=tuple(
+            FlatStatement(account=said.account, open_orders=tuple(ClientOrderId(each) for each in said.open_orders))
+            for said in world.evidence.flats
+        ),
+        unanswered=tuple(_unanswered(world)),
+    )
+
+
+def _placed(world: World) -> Iterator[OrderId]:
+    for entry in world.published:
+        ask = entry.ask
+        if ask.kind is IntentKind.PLACE and ask.garbage is None and entry.sequence is not None:
+            yield ask.account, ClientOrderId(str(ask.fields["clientOrderId"]))
+
+
+def _fills(world: World) -> list[Fill]:
+    return [decode_fill(message.data) for message in world.bus.streams[streams.FILLS].messages.values()]
+
+
+def _positions(world: World) -> dict[PositionId, Decimal]:
+    found: dict[PositionId, Decimal] = {}
+    for message in world.bus.streams[streams.POSITIONS].messages.values():
+        position = decode_position(message.data)
+        for side, leg in position.legs.items():
+            found[AccountName(position.account), position.symbol, side] = leg.quantity
+    return found
+
+
+def _unanswered(world: World) -> Iterator[tuple[AccountName, str]]:
+    """Intents that must be answered on `answers.*`, and are not. AUDIT may lose its last moments when its server is killed."""
+    if any(trouble.what == "bus_restart" for trouble in world.plan.troubles):
+        return
+    answered = {
+        orjson.loads(message.data).get("intentSequence")
+        for message in world.bus.streams[streams.AUDIT].messages.values()
+        if message.subject.startswith("answers.")
+    }
+    for entry in world.published:
+        if _needs_answer(entry) and entry.sequence not in answered:
+            yield entry.ask.account, entry.ask.intent_id
+
+
+def _needs_answer(entry: Published) -> bool:
+    return entry.sequence is not None and (
+        entry.ask.kind in {IntentKind.CANCEL, IntentKind.CANCEL_ALL} or entry.ask.garbage is not None
+    )
