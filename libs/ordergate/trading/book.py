@@ -21,7 +21,7 @@ from ordergate.trading.position import PnlDay, sample_equity
 
 Slot = tuple[Symbol, PositionSide]
 
-DEPARTED_MAX = 20_000
+DEPARTED_MAX = 5_000
 """How many orders that ended, and ids that only fills have named so far, are remembered, in case more comes about them."""
 
 APPROVALS_MAX = 100_000
