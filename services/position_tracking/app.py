@@ -1,5 +1,7 @@
 """The composition root of position tracking."""
 
+from functools import partial
+
 from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
@@ -17,7 +19,12 @@ async def compose(frame: Frame) -> None:
         reading = open_reading(account.venue_name, open_account(frame, account))
         await reading.start()
         frame.at_stop(reading.close)
-        serve(frame, account, reading=reading, positions=frame.positions())
+        desk = serve(frame, account, reading=reading, positions=frame.positions())
+        frame.sample(partial(_show, frame, account, desk))
+
+
+def _show(frame: Frame, account: AccountSettings, desk: PositionDesk) -> None:
+    frame.metrics.differences(account.venue, account.account, "position", count=desk.difference_count)
 
 
 def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions: Positions) -> PositionDesk:

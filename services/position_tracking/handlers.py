@@ -134,6 +134,11 @@ class PositionDesk:
         self._alarmed = {*standing} if differing else set()
         self._suspected = differing
 
+    @property
+    def difference_count(self) -> int:
+        """Symbols and sides where our fills and the venue disagree, in two reads with no fill between."""
+        return len(self._alarmed)
+
     def mark(self) -> Mark | None:
         """For the checkpoint: how far *every* symbol is published; never more, or a symbol's first fill could be skipped."""
         return Mark(sequence=self._published_up_to) if self.rebuilt.is_set() else None

@@ -1,5 +1,7 @@
 """The composition root of status polling."""
 
+from functools import partial
+
 from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
@@ -24,7 +26,13 @@ async def compose(frame: Frame) -> None:
         reading = open_reading(account.venue_name, open_account(frame, account))
         await reading.start()
         frame.at_stop(reading.close)
-        serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
+        desk = serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
+        frame.sample(partial(_show, frame, account, desk))
+
+
+def _show(frame: Frame, account: AccountSettings, desk: PollingDesk) -> None:
+    count, oldest_seconds = desk.unknowns()
+    frame.metrics.unknowns(account.venue, account.account, count=count, oldest_seconds=oldest_seconds)
 
 
 async def _compose_market(frame: Frame, venue: VenueName) -> None:

@@ -133,6 +133,14 @@ class PollingDesk:
                 await self._clock.sleep(policy.list_period_ms / 1000)  # nothing was learned
             await self._wait(listed_ms)
 
+    def unknowns(self) -> tuple[int, float]:
+        """How many orders are unknown now, and for how many seconds the oldest has been."""
+        now_ms = self._clock.now_ms()
+        since = [
+            each.order.unknown_since_ms or now_ms for each in self._live.all() if each.order.state is State.UNKNOWN
+        ]
+        return len(since), max(0.0, (now_ms - min(since, default=now_ms)) / 1_000)
+
     def mark(self) -> Mark | None:
         """For the checkpoint: the ORDERS sequence folded so far, and the orders that are live after it."""
         if not self.rebuilt.is_set():

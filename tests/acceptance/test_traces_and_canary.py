@@ -62,6 +62,11 @@ async def test_the_spans_of_one_order_share_the_trace_that_its_id_names(
         "fill_streaming.store",
         "position_tracking.fold",
     } <= names
+    (opening,) = [span for span in spans if span.name == "risk.decide"]
+    assert opening.span_id == hashlib.sha256(order_id.encode()).digest()[16:24].hex()
+    assert all(span.parent_span_id in {"", opening.span_id} for span in spans if span is not opening)
+    requests = [span for span in spans if span.name == "order_submission.venue_request"]
+    assert all("ordergate.budget_wait_ms" in span.attributes for span in requests)
 
 
 async def test_a_refused_orders_span_carries_its_error_id(desk: Desk, receiver: OtlpReceiver) -> None:

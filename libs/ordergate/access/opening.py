@@ -6,13 +6,23 @@ from dataclasses import dataclass, field, replace
 
 from ordergate.access.budget import Budget, Limit, Scope
 from ordergate.access.clock import LastTimestamp, Timestamps, VenueClock
-from ordergate.access.http import Engine, EngineLimits, parse_origin
+from ordergate.access.http import Engine, EngineCounts, EngineLimits, parse_origin
 from ordergate.access.keys import Key
 from ordergate.access.limiter import Limiter
 from ordergate.access.session import Patience, RequestRecord, Session, VenueManners
 from ordergate.access.upkeep import Rhythm, Upkeep
 from ordergate.ports.clock import Clock
 from ordergate.ports.venue import Deviation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What an open session shows of itself, to be looked at now and then."""
+
+    counts: EngineCounts
+    venue_clock: VenueClock
+    limiter: Limiter
+    scopes: tuple[Scope, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +36,8 @@ class Opening:
     url: str
     clock: Clock
     record: Callable[[RequestRecord], None]
+    watched: Callable[[Vitals], None] | None = None
+    """Told once of each session that is opened."""
     draw: Callable[[], float]
     key: Key | None = None
     request_share: float = 1.0
@@ -63,10 +75,14 @@ def open_session(
         # Before the venue's clock is known only unsigned calls are counted, and the wall clock is near enough for them.
         return venue_clock.now_ms() if venue_clock.is_known else opening.clock.now_ms()
 
+    limiter = Limiter(Budget(effective, shares=shares), clock=opening.clock, now_ms=counting_ms)
+    if opening.watched is not None:
+        scopes = tuple(limit.scope for limit in effective)
+        opening.watched(Vitals(counts=engine.counts, venue_clock=venue_clock, limiter=limiter, scopes=scopes))
     public = Session(
         engine=engine,
         manners=manners,
-        limiter=Limiter(Budget(effective, shares=shares), clock=opening.clock, now_ms=counting_ms),
+        limiter=limiter,
         clock=opening.clock,
         venue_clock=venue_clock,
         timestamps=Timestamps(

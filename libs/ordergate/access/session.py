@@ -88,6 +88,9 @@ class RequestRecord:
     weight: int
     client_order_id: str | None
     key_id: str | None
+    reason: str | None = None
+    """Of a refusal, the venue's own word; of a request that was not sent or lost its answer, ours."""
+    retry_after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +305,8 @@ class Session:
                 weight=sum(tried.call.weights.values()),
                 client_order_id=tried.call.client_order_id,
                 key_id=self.key.id if self.key is not None and tried.call.signed else None,
+                reason=getattr(result, "reason", None),
+                retry_after_ms=getattr(result, "retry_after_ms", None),
             )
         )
         return tried

@@ -43,6 +43,9 @@ class Metrics:
             "status",
         )
         self._clock_offset = _gauge(registry, "venue_clock_offset_seconds", "The venue's clock minus ours.", "venue")
+        self._clock_drift = _gauge(
+            registry, "venue_clock_drift_seconds", "How far the offset has moved since it was first read.", "venue"
+        )
         self._budget_used = _gauge(
             registry, "budget_used", "Units of a limit used in its window.", "venue", "account", "bucket"
         )
@@ -50,7 +53,7 @@ class Metrics:
             registry, "budget_limit", "Units of a limit in its window.", "venue", "account", "bucket"
         )
         self._budget_waits = _histogram(
-            registry, "budget_wait_seconds", "How long a call waited for budget.", "venue", "priority"
+            registry, "budget_wait_seconds", "How long a call waited for budget.", "venue", "endpoint"
         )
         self._throttled = _counter(registry, "throttled", "Calls that a venue answered 429 or 418.", "venue", "status")
         self._throttle_seconds = _counter(
@@ -81,8 +84,19 @@ class Metrics:
         self._orders = _counter(
             registry, "venue_orders", "Orders seen at a venue, with a clientOrderId or not.", "venue", "client_order_id"
         )
-        self._connections = _counter(registry, "venue_connections", "Connections opened to a venue.", "venue")
-        self._handshakes = _counter(registry, "venue_handshakes", "TLS handshakes with a venue.", "venue")
+        self._open = _gauge(registry, "venue_open_connections", "Connections to a venue now.", "venue", "session")
+        self._connections = _gauge(
+            registry, "venue_connections", "Connections opened to a venue since the start.", "venue", "session"
+        )
+        self._handshakes = _gauge(
+            registry, "venue_handshakes", "TLS handshakes with a venue since the start.", "venue", "session"
+        )
+        self._budget_waiting = _gauge(
+            registry, "budget_waiting", "Calls that wait for budget now.", "venue", "account", "session"
+        )
+        self._feed_silence = _gauge(
+            registry, "feed_silent_seconds", "Since a followed stream was last heard, its idle signs included.", "feed"
+        )
         self._messages = _counter(registry, "messages", "Messages handled.", "subject", "outcome")
         self._spans_exported = _counter(registry, "spans_exported", "Spans that a receiver took.")
         self._dropped = _counter(registry, "dropped", "Records and spans that were given up.", "what", "reason")
@@ -108,20 +122,29 @@ class Metrics:
         """endpoint: the route without its parameters. status: 0 when no answer came."""
         self._requests.of(venue, endpoint, str(status)).observe(seconds)
 
-    def connection_opened(self, venue: str, *, handshake: bool) -> None:
-        self._connections.of(venue).inc()
-        if handshake:
-            self._handshakes.of(venue).inc()
+    def connections(self, venue: str, session: str, *, open_now: int, opened: int, handshakes: int) -> None:
+        """session: the n-th that this process opened there. The two totals only grow while it lives."""
+        self._open.of(venue, session).set(open_now)
+        self._connections.of(venue, session).set(opened)
+        self._handshakes.of(venue, session).set(handshakes)
 
-    def clock_offset(self, venue: str, *, milliseconds: float) -> None:
+    def feed_silence(self, feed: str, *, seconds: float) -> None:
+        self._feed_silence.of(feed).set(seconds)
+
+    def clock_offset(self, venue: str, *, milliseconds: float, moved_milliseconds: float) -> None:
+        """Venue minus ours; and how far that has moved since it was first read."""
         self._clock_offset.of(venue).set(milliseconds / 1000)
+        self._clock_drift.of(venue).set(moved_milliseconds / 1000)
+
+    def budget_waiting(self, venue: str, account: str, session: str, *, count: int) -> None:
+        self._budget_waiting.of(venue, account, session).set(count)
 
     def budget(self, venue: str, account: str, bucket: str, *, used: float, limit: float) -> None:
         self._budget_used.of(venue, account, bucket).set(used)
         self._budget_limit.of(venue, account, bucket).set(limit)
 
-    def budget_waited(self, venue: str, priority: str, *, seconds: float) -> None:
-        self._budget_waits.of(venue, priority).observe(seconds)
+    def budget_waited(self, venue: str, endpoint: str, *, seconds: float) -> None:
+        self._budget_waits.of(venue, endpoint).observe(seconds)
 
     def throttled(self, venue: str, status: int, *, retry_after_seconds: float) -> None:
         """A 429 or 418 of the venue."""

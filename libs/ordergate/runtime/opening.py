@@ -7,10 +7,11 @@ from typing import get_args
 
 from ordergate.access.budget import Scope
 from ordergate.access.keys import read_key
-from ordergate.access.opening import Opening
+from ordergate.access.opening import Opening, Vitals
 from ordergate.runtime.requests import RequestJournal
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings, Signer
+from ordergate.runtime.vitals import VenueVitals
 from ordergate.trading.errors import Misconfigured
 
 
@@ -33,6 +34,7 @@ _SIGNERS: Mapping[str, Signer] = {name: name for name in get_args(Signer)}
 
 def _opening(frame: Frame, account: AccountSettings, request_share: float, key_file: Path | None) -> Opening:
     return Opening(
+        watched=lambda vitals: _watch(frame, account, vitals),
         url=account.base_url,
         clock=frame.clock,
         record=RequestJournal(
@@ -50,3 +52,16 @@ def _opening(frame: Frame, account: AccountSettings, request_share: float, key_f
         limits={Scope(name): limit for name, limit in account.limits.items()},
         deviation=account.venue_deviation,
     )
+
+
+def _watch(frame: Frame, account: AccountSettings, vitals: Vitals) -> None:
+    """Sessions are numbered in the order in which this process opens them, which is the same after each start."""
+    seen = VenueVitals(
+        venue=account.venue,
+        account=account.account,
+        session=f"{frame.name}-{len(frame.samples) + 1}",
+        vitals=vitals,
+        metrics=frame.metrics,
+        log=frame.log,
+    )
+    frame.sample(seen.sample)

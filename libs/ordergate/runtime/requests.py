@@ -62,6 +62,11 @@ class RequestJournal:
         self.output.write(orjson.dumps(line).decode() + "\n")
         endpoint = f"{record.method} {_ID.sub('/:id', record.path)}"
         self.metrics.venue_request(self.venue, endpoint, status, seconds=(record.latency_ms or 0) / 1000)
+        self.metrics.budget_waited(self.venue, endpoint, seconds=record.waited_ms / 1000)
+        if record.outcome == "not_executed" and record.client_order_id is not None:
+            self.metrics.rejected(self.venue, record.reason or "none")
+        if record.outcome == "throttled":
+            self.metrics.throttled(self.venue, status, retry_after_seconds=(record.retry_after_ms or 0) / 1000)
         if record.client_order_id is not None and record.outcome != "not_sent":
             self._trace_request(record, endpoint, status)
 

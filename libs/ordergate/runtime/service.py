@@ -50,9 +50,11 @@ from ordergate.runtime.settings import AccountSettings, Environment, Installatio
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.tracing import order_trace
 from ordergate.trading.errors import BusUnavailable, Misconfigured
-from ordergate.wire.streams import ConsumerSpec
+from ordergate.wire.streams import RISK, ConsumerSpec
 
 PROBE_SECONDS = 5.0
+OPENING_SPAN = "risk.decide"
+"""The span that the traceparent of every message about an order names: its parent in all services."""
 SILENCE_MAX_SECONDS = 8.0
 """An idle lane hears from the server every second; a connection that is up and this silent is dead."""
 GC_ALLOCATIONS = 10_000
@@ -83,7 +85,12 @@ class Frame:
         self.metrics = metrics
         self.clock = SystemClock()
         self.trace = order_trace(
-            os.environ, service=name, version=_version(), instance=environment.instance, metrics=metrics
+            os.environ,
+            service=name,
+            version=_version(),
+            instance=environment.instance,
+            metrics=metrics,
+            opening_span=OPENING_SPAN if name == RISK else None,
         )
         self.ledger: Ledger = StreamLedger(bus.jetstream, clock=self.clock, traceparent=self.trace.traceparent)
         self.publisher: Publisher = BusPublisher(bus, clock=self.clock)
@@ -98,6 +105,7 @@ class Frame:
         self.tasks: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self.stops: list[Stop] = []
         self.readiness: dict[str, Callable[[], bool]] = {}
+        self.samples: list[Callable[[], None]] = []
 
     @property
     def accounts(self) -> tuple[AccountSettings, ...]:
@@ -139,6 +147,10 @@ class Frame:
     def at_stop(self, stop: Stop) -> None:
         """Called after lanes and tasks have ended, before the connection closes; in reverse order of registration."""
         self.stops.append(stop)
+
+    def sample(self, sample: Callable[[], None]) -> None:
+        """Called every PROBE_SECONDS, to set what metrics show of things that nobody announces."""
+        self.samples.append(sample)
 
     def ready_when(self, name: str, condition: Callable[[], bool]) -> None:
         """The service reports ready only while all its conditions hold, e.g. that a fold has caught up."""
@@ -295,7 +307,10 @@ class Service:
                 self.fail("the connection to the bus is lost and nobody mends it")
             for lane in frame.lanes:
                 await self._probe_lane(frame, lane)
+            for sample in frame.samples:
+                sample()
             for reading in frame.feed.readings:
+                self._metrics.feed_silence(reading.name, seconds=reading.silent_seconds)
                 if frame.bus.client.is_connected and reading.silent_seconds > SILENCE_MAX_SECONDS:
                     self.fail(f"the feed {reading.name} has not fetched for {reading.silent_seconds:.1f} s")
 
@@ -319,6 +334,11 @@ class Service:
             problems["started"] = "not yet"
         if not frame.bus.client.is_connected:
             problems["bus"] = "not connected"
+            return problems
+        silent = [reading for reading in frame.feed.readings if reading.silent_seconds > SILENCE_MAX_SECONDS]
+        problems |= {f"feed {each.name}": f"silent for {each.silent_seconds:.1f} s" for each in silent}
+        deaf = [lane for lane in frame.lanes if lane.silent_seconds > SILENCE_MAX_SECONDS]
+        problems |= {f"lane {each.name}": f"silent for {each.silent_seconds:.1f} s" for each in deaf}
         return problems
 
 

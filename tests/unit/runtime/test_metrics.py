@@ -49,11 +49,12 @@ def test_two_registries_of_one_process_do_not_meet() -> None:
 def test_every_method_moves_its_metric() -> None:
     metrics = Metrics("status_polling")
     metrics.venue_request("zetarium", "order", 200, seconds=0.01)
-    metrics.connection_opened("zetarium", handshake=False)
-    metrics.connection_opened("zetarium", handshake=True)
-    metrics.clock_offset("zetarium", milliseconds=-250)
+    metrics.connections("zetarium", "polling-1", open_now=1, opened=2, handshakes=1)
+    metrics.clock_offset("zetarium", milliseconds=-250, moved_milliseconds=-50)
+    metrics.budget_waiting("zetarium", "main", "polling-1", count=4)
+    metrics.feed_silence("ORDERS:orders.zetarium.main.>", seconds=0.5)
     metrics.budget("zetarium", "main", "orders", used=81, limit=300)
-    metrics.budget_waited("zetarium", "cancel", seconds=0.2)
+    metrics.budget_waited("zetarium", "GET /v2/orders", seconds=0.2)
     metrics.throttled("zetarium", 429, retry_after_seconds=3)
     metrics.unknowns("zetarium", "main", count=2, oldest_seconds=9.5)
     metrics.unknown_resolved("zetarium", "main", seconds=9.5)
@@ -68,12 +69,17 @@ def test_every_method_moves_its_metric() -> None:
 
     venue, account = {"venue": "zetarium"}, {"venue": "zetarium", "account": "main"}
     assert value(metrics, "venue_request_seconds_count", **venue, endpoint="order", status="200") == 1
-    assert value(metrics, "venue_connections_total", **venue) == 2
-    assert value(metrics, "venue_handshakes_total", **venue) == 1
+    session = {**venue, "session": "polling-1"}
+    assert value(metrics, "venue_open_connections", **session) == 1
+    assert value(metrics, "venue_connections", **session) == 2
+    assert value(metrics, "venue_handshakes", **session) == 1
+    assert value(metrics, "budget_waiting", **account, session="polling-1") == 4
+    assert value(metrics, "feed_silent_seconds", feed="ORDERS:orders.zetarium.main.>") == 0.5
+    assert value(metrics, "venue_clock_drift_seconds", **venue) == -0.05
     assert value(metrics, "venue_clock_offset_seconds", **venue) == -0.25
     assert value(metrics, "budget_used", **account, bucket="orders") == 81
     assert value(metrics, "budget_limit", **account, bucket="orders") == 300
-    assert value(metrics, "budget_wait_seconds_sum", **venue, priority="cancel") == 0.2
+    assert value(metrics, "budget_wait_seconds_sum", **venue, endpoint="GET /v2/orders") == 0.2
     assert value(metrics, "throttled_total", **venue, status="429") == 1
     assert value(metrics, "throttle_wait_seconds_total", **venue) == 3
     assert value(metrics, "unknown_orders", **account) == 2

@@ -1,0 +1,66 @@
+"""What /metrics of the running services shows after orders, a refusal and a lost answer."""
+
+import asyncio
+import urllib.request
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.acceptance.desk import Desk, until
+from tests.acceptance.system import System
+
+SIGNERS = ("order_submission", "status_polling", "fill_streaming", "position_tracking")
+READERS = ("risk", "status_polling", "fill_streaming", "position_tracking")
+Samples = list[tuple[str, dict[str, str], float]]
+
+
+async def _scrape(port: int) -> Samples:
+    def get() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    text = await asyncio.to_thread(get)
+    return [
+        (sample.name.removeprefix("ordergate_"), sample.labels, sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
+
+
+def _value(samples: Samples, metric: str, **labels: str) -> float | None:
+    found = [value for name, have, value in samples if name == metric and labels.items() <= have.items()]
+    return sum(found) if found else None
+
+
+async def test_the_running_services_show_what_an_operator_must_see(desk: Desk, system: System) -> None:
+    await desk.wait_order(await desk.place(), "filled")
+    refused = await desk.place(side="SELL", reduceOnly=True, positionSide="LONG", symbol="ETHUSDT")
+    await desk.wait_order(refused, "rejected")
+
+    async def shown() -> dict[str, Samples] | None:
+        """After the next look of each service: gauges are set every few seconds."""
+        seen = {name: await _scrape(port) for name, port in system.health.items()}
+        looked = all(_value(seen[name], "venue_clock_offset_seconds") is not None for name in SIGNERS)
+        aged = all(_value(seen[name], "feed_silent_seconds") is not None for name in READERS)
+        return seen if looked and aged else None
+
+    seen = await until(shown, what="every service has looked at itself", limit_seconds=15)
+    for signer in SIGNERS:
+        samples = seen[signer]
+        assert abs(_value(samples, "venue_clock_offset_seconds", venue="zetarium") or 0) < 2, signer
+        assert _value(samples, "venue_clock_drift_seconds") is not None, signer
+        assert (_value(samples, "venue_open_connections", venue="zetarium") or 0) > 0, signer
+        assert _value(samples, "venue_handshakes", venue="zetarium") == 0, "plain text to this very machine"
+        assert (_value(samples, "budget_limit", venue="zetarium") or 0) > 0, signer
+        assert (_value(samples, "budget_wait_seconds_count") or 0) > 0, signer
+        assert _value(samples, "budget_waiting") == 0, signer
+    assert (_value(seen["order_submission"], "budget_used") or 0) > 0
+    assert _value(seen["order_submission"], "rejects_total", by="zetarium", code="REDUCE_ONLY_REJECTED") == 1
+    assert _value(seen["status_polling"], "unknown_orders", account="main") == 0
+    assert _value(seen["position_tracking"], "differences", kind="position") == 0
+    for reader in READERS:
+        age = _value(seen[reader], "feed_silent_seconds")
+        assert age is not None, reader
+        assert age < 8 * 3, reader
+    assert _value(seen["risk"], "consumer_lag", stream="INTENTS") == 0
+    told = [value for samples in seen.values() for _, labels, _ in samples for value in labels.values()]
+    assert not [value for value in told if refused in value], "a label never bears an order's id"
