@@ -1,5 +1,6 @@
 """`python -m services`: everything on this machine. With ORDERGATE_CONFIG it serves that installation, else a simulated one."""
 
+import argparse
 import asyncio
 import os
 import signal
@@ -11,6 +12,14 @@ from services.development import Development, write_development
 from services.supervisor import Ports, Supervisor, free_port
 
 READY_SECONDS = 30.0
+ENVIRONMENT = """environment:
+  ORDERGATE_HOME            folder of all files, .ordergate
+  ORDERGATE_CONFIG          an installation of your own instead of the simulated one
+  ORDERGATE_NATS_PORT       4222; 0 picks one, as for the next two
+  ORDERGATE_SIMULATOR_PORT  8700
+  ORDERGATE_METRICS_PORT    8720 and up
+  ORDERGATE_SYNC            always: the bus writes to disk before it acknowledges; anything else: relaxed
+"""
 
 
 def supervisor_from_environment() -> Supervisor:
@@ -75,5 +84,17 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _read_arguments() -> None:
+    """There are none, but --help; whatever else is typed is refused instead of ignored."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services",
+        description="Start everything on this machine; ends with Ctrl-C.",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+
+
 if __name__ == "__main__":
+    _read_arguments()
     sys.exit(asyncio.run(main()))
