@@ -214,7 +214,7 @@ class SimBus:
     def _ack_body(self, stream: SimStream, answer: Acked | Refused) -> bytes:
         if isinstance(answer, Refused):
             return orjson.dumps({"error": _error(answer), "stream": stream.name, "seq": 0})
-        duplicate = b',"duplicate":true' if answer.duplicate else b""
+        duplicate = b',"duplicate": true' if answer.duplicate else b""
         return b'{"stream":"%b","seq":%d%b}' % (stream.name.encode(), answer.sequence, duplicate)
 
     def _answer(self, reply: str, body: bytes) -> None:
@@ -230,10 +230,10 @@ class SimBus:
         return _happens(self.faults.lose_request, self._draws)
 
     def _acknowledge(self, subject: str, body: bytes, reply: str) -> None:
-        _, _, stream, name, count, sequence, *_ = subject.split(".")
+        _, _, stream, name, count, sequence, number, *_ = subject.split(".")
         consumer = self.consumers.get(stream, {}).get(name)
         if consumer is not None and not self.is_leaderless:
-            consumer.answer(int(sequence), int(count), body)
+            consumer.answer(int(sequence), int(count), int(number), body)
             if reply:
                 self._publish(reply, "", b"", None)
 

@@ -59,6 +59,7 @@ class Consumer:
         self._acked_lately: deque[tuple[float, int, int]] = deque()
         self._waiting: deque[Asked] = deque()
         self._hasty = 0
+        self._floor = (0, 0)  # the highest ack of an ack that speaks for all before it
         self._delivered = 0
         self._alarm: Handle | None = None
         self._alarm_at = inf
@@ -92,8 +93,8 @@ class Consumer:
             self._scheduler.at(expires_seconds, self._expire, asked)
         self.pump()
 
-    def answer(self, sequence: int, count: int, body: bytes) -> None:
-        """An ack of any kind, `count` being the delivery it answers."""
+    def answer(self, sequence: int, count: int, number: int, body: bytes) -> None:
+        """An ack of any kind; `count` and `number` (the consumer's own) say which delivery it answers."""
         held = self._unacked.get(sequence)
         if held is None:
             return
@@ -110,7 +111,8 @@ class Consumer:
             else:
                 self._deliver_again(sequence, held)
                 self.pump()
-        else:
+        elif not self._acks_all or (sequence > self._floor[0] and number > self._floor[1]):
+            self._floor = (sequence, number)
             self._done(sequence, held, count, terminated=body == TERMINATE)
             self.pump()
 
@@ -173,7 +175,8 @@ class Consumer:
         )
         data, headers = message.data, message.headers or None
         if self._headers_only:
-            data, headers = b"", b"NATS/1.0\r\nNats-Msg-Size: %d\r\n\r\n" % len(message.data)
+            head = message.headers[:-2] or b"NATS/1.0\r\n"
+            data, headers = b"", b"%bNats-Msg-Size: %d\r\n\r\n" % (head, len(message.data))
         if not self._send(asked.inbox, message.subject, reply, data, headers):
             return False
         self._delivered += 1

@@ -67,7 +67,7 @@ class SimStream:
         self._message_bytes_max: int = config.get("max_msg_size", -1)
         self._one_a_subject = config.get("max_msgs_per_subject") == 1
         self._refuses_second = bool(config.get("discard_new_per_subject"))
-        self._window_ns: int = config.get("duplicate_window", 0)
+        self._window_ns: int = config.get("duplicate_window", 120 * NANOSECONDS)
         self._ids: dict[str, tuple[int, int]] = {}
         self._last_of: dict[str, int] = {}
         self._filters: dict[str, Filter] = {}
@@ -78,7 +78,9 @@ class SimStream:
     def append(
         self, subject: str, data: bytes, headers: bytes, at_ns: int, *, duplicates_first: bool
     ) -> Acked | Refused:
-        """As the server: the guards, in the order of one node or of three, then the limits, then the write."""
+        """As the server: the size, the guards, in the order of one node or of three, what the stream can hold, the write."""
+        if 0 < self._message_bytes_max < len(data) + len(headers):
+            return Refused(400, 10054, "message size exceeds maximum allowed")
         fields = parse_headers(headers) if headers else {}
         checks = (self._duplicate, self._unexpected) if duplicates_first else (self._unexpected, self._duplicate)
         if fields:
@@ -86,8 +88,6 @@ class SimStream:
                 answer = check(subject, fields, at_ns)
                 if answer is not None:
                     return answer
-        if 0 < self._message_bytes_max < len(data) + len(headers):
-            return Refused(400, 10054, "message size exceeds maximum allowed")
         previous = self._last_of.get(subject)
         if self._refuses_second and previous is not None:
             return Refused(503, 10077, "maximum messages per subject exceeded")
