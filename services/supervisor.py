@@ -6,8 +6,10 @@ that), and the simulator, whose books would be empty after a restart.
 
 import asyncio
 import json
+import logging
 import os
 import secrets
+import shutil
 import socket
 import sys
 import time
@@ -31,7 +33,12 @@ CRASH_PAUSE_SECONDS = 1.0
 STOP_SECONDS = 15.0
 BUS_STARTS_MAX = 10
 """In a row without success."""
+BUS_HEALTH_SECONDS = 0.5
+BUS_ROOM_BYTES = 8 * 1024 * 1024
+"""What must be free on its disk before a bus that ran out of it is started again."""
 PORTS_FROM, PORTS_COUNT = 15_000, 15_000
+
+_LOG = logging.getLogger("ordergate.supervisor")
 
 
 class PartFailed(OrdergateError):
@@ -81,6 +88,7 @@ class Supervisor:
     _keepers: list[asyncio.Task[None]] = field(default_factory=list)
     _failure: asyncio.Event = field(default_factory=asyncio.Event)
     _reason: str = ""
+    _sickness: str | None = None
 
     @property
     def nats_url(self) -> str:
@@ -205,10 +213,14 @@ class Supervisor:
 
     async def _keep_bus(self, bus: EmbeddedServer) -> None:
         failures = 0
+        looked_at = time.monotonic()
         while failures < BUS_STARTS_MAX:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             if bus.is_running:
                 failures = 0
+                if time.monotonic() - looked_at >= BUS_HEALTH_SECONDS:
+                    await self._mend_bus(bus)
+                    looked_at = time.monotonic()
                 continue
             try:
                 await asyncio.to_thread(bus.start)
@@ -216,6 +228,20 @@ class Supervisor:
                 failures += 1
                 self._reason = str(error)
         self._fail(f"the bus does not start any more: {self._reason}")
+
+    async def _mend_bus(self, bus: EmbeddedServer) -> None:
+        """A bus whose disk was full is started again as soon as there is room: before that it would not help."""
+        sickness = await asyncio.to_thread(bus.sickness)
+        if sickness is None or not bus.is_running:
+            self._sickness = None
+            return
+        if sickness != self._sickness:  # said once; and what heals by itself until the next look is left alone
+            self._sickness = sickness
+            _LOG.error("the bus is not well: %s", sickness)
+        elif shutil.disk_usage(bus.directory).free >= BUS_ROOM_BYTES:
+            _LOG.warning("there is room on the disk of the bus; it is started again")
+            self._sickness = None
+            await asyncio.to_thread(bus.kill)
 
     def _fail(self, reason: str) -> None:
         self._reason = reason

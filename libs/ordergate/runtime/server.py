@@ -7,12 +7,15 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from ordergate.trading.errors import BusUnavailable, Misconfigured
 
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
+_HEALTH_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.005
 MAX_PAYLOAD_BYTES = 65_536
 
@@ -25,6 +28,11 @@ class EmbeddedServer:
         self._port = port
         self._sync_always = sync_always
         self._process: subprocess.Popen[bytes] | None = None
+        self._health_url = ""
+
+    @property
+    def directory(self) -> Path:
+        return self._directory
 
     @property
     def url(self) -> str:
@@ -43,6 +51,18 @@ class EmbeddedServer:
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def sickness(self) -> str | None:
+        """What it says is wrong with its streams, None if nothing. A stream to which the disk refused a write once answers nobody any more,
+        also when there is room again, until the server is started anew (2.15.1).
+        """
+        try:
+            with urllib.request.urlopen(self._health_url, timeout=_HEALTH_SECONDS):  # noqa: S310 - this machine
+                return None
+        except urllib.error.HTTPError as error:
+            return str(json.load(error).get("error", error.reason))
+        except (OSError, ValueError) as error:
+            return str(error)
 
     def start(self) -> None:
         """Start and return when it takes connections. Raises BusUnavailable with the end of its log if it does not."""
@@ -85,7 +105,9 @@ class EmbeddedServer:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                address: str = json.loads(ports.read_text())["nats"][0]
+                listening = json.loads(ports.read_text())
+                address: str = listening["nats"][0]
+                self._health_url = f"{listening['monitoring'][0]}/healthz"
             except (OSError, ValueError, KeyError, IndexError):
                 time.sleep(_LOOK_AGAIN_SECONDS)
             else:
@@ -97,6 +119,7 @@ class EmbeddedServer:
         sync = "sync_interval: always" if self._sync_always else ""
         return f"""
 listen: "127.0.0.1:{self._port or -1}"
+http: "127.0.0.1:-1"
 server_name: ordergate
 ports_file_dir: {json.dumps(str(self._directory))}
 max_payload: {MAX_PAYLOAD_BYTES}

@@ -1,0 +1,164 @@
+"""What all rounds together came to, as the one JSON object at the end."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ordergate.runtime.crash_points import crash_points
+from ordergate.trading.order import IN_FLIGHT, State
+from ordergate.wire.facts import OrderRecord
+from ordergate.wire.messages import EventKind
+from services.supervisor import BUS
+from tests.chaos.disturbances import VENUE_LINK
+from tests.chaos.round import Result
+from tests.chaos.watching import Outage
+
+PROMISES = ("duplicates", "lost", "fillsLost", "fillsDoubled")
+WINDOW_AND_SETTLE_MS = 6_000
+"""Zetarium's, as its adapter declares it."""
+_POLLING = "status_polling"
+
+
+def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str] = ()) -> dict[str, Any]:
+    """The first seven are the promise: rounds, kills by target, orders, then four that must be 0; violations counts every problem."""
+    promised = Counter[str]()
+    for result in results:
+        if result.evidence is not None:
+            promised.update(result.evidence.counts)
+    recovery, resolved = defaultdict[str, list[int]](list), Counter[str]()
+    for result in results:
+        for kind, ms in recoveries(result):
+            recovery[kind].append(ms)
+        resolved.update(resolutions(result))
+    hits = sum((result.hits for result in results), Counter[str]())
+    points = [point.name for point in crash_points()]
+    return {
+        "rounds": len(results),
+        "kills": dict(sorted(kills(results).items())),
+        "orders": sum(result.orders for result in results),
+        **{name: promised[name] for name in PROMISES},
+        "violations": sum(len(result.problems) for result in results),
+        "recoveryMs": {kind: _spread(times) for kind, times in sorted(recovery.items())},
+        "unknowns": dict(sorted(resolved.items())),
+        "crashPoints": {
+            "named": len(points),
+            "hit": sum(1 for name in points if hits[name]),
+            "strikes": sum(hits.values()),
+            "fewest": min(hits[name] for name in points),
+        },
+        "cancels": sum(load.cancels for result in results for load in result.loads),
+        "repeatedIntents": sum(load.repeated for result in results for load in result.loads),
+        "unreadableIntents": sum(load.poison for result in results for load in result.loads),
+        "kinds": dict(Counter(result.kind for result in results)),
+        "skipped": list(skipped),
+        "seconds": round(seconds, 1),
+    }
+
+
+def kills(results: Iterable[Result]) -> Counter[str]:
+    """By target, frozen ones apart."""
+    found = Counter[str]()
+    for result in results:
+        for kill in result.watch.kills if result.watch else ():
+            name = kill.target.rstrip("-0123456789")
+            found[f"{name} (frozen)" if kill.way == "stop" else name] += 1
+    return found
+
+
+def recoveries(result: Result) -> Iterator[tuple[str, int]]:
+    """(kind, ms): a service from its kill to ready; the bus from its return to the next write-ahead; doubts from the moment they could end."""
+    if result.watch is None or result.evidence is None:
+        return
+    for kill, ms in result.watch.recoveries():
+        if kill.target != BUS:
+            yield "service", ms
+            yield kill.target.rstrip("-0123456789"), ms
+        else:
+            yield "busReturn", ms
+    records = [record for each in result.evidence.records.values() for record in each]
+    yield from (("bus", ms) for ms in _bus_to_work(result, records))
+    outages = result.watch.all_outages()
+    for history in result.evidence.records.values():
+        yield from _doubts(history, outages, is_steady=result.kind != "clock_jumps")
+
+
+def resolutions(result: Result) -> Counter[str]:
+    """How each order of unknown fate was found out."""
+    found = Counter[str]()
+    for history in result.evidence.records.values() if result.evidence else ():
+        for doubt, end in _pairs(history):
+            name = "unknown" if doubt.order.state is State.UNKNOWN else "submitting"
+            found[f"{name}ResolvedBy{_who(end)}"] += 1
+    return found
+
+
+def _bus_to_work(result: Result, records: Sequence[OrderRecord]) -> Iterator[int]:
+    """From each return of the bus to the next write-ahead in the ledger: risk, submission and the bus all work then."""
+    if result.watch is None:
+        return
+    began = sorted(r.stored_at_ms for r in records if r.event_kind is EventKind.SUBMISSION_BEGAN)
+    for back in result.watch.backs:
+        if back.target != BUS:
+            continue
+        disturbed = any(
+            back.at_ms - 3_000 <= k.at_ms <= back.at_ms + 2_000 and k.target != BUS for k in result.watch.kills
+        )
+        after = next((at for at in began if at >= back.at_ms), None)
+        if after is not None and not disturbed:
+            yield after - back.at_ms
+
+
+def _pairs(history: Sequence[OrderRecord]) -> Iterator[tuple[OrderRecord, OrderRecord]]:
+    """(the message that left the order in doubt, the one that ended the doubt)."""
+    doubt: OrderRecord | None = None
+    for before, record in zip([None, *history], history, strict=False):
+        if record.order.state is State.UNKNOWN and (before is None or before.order.state is not State.UNKNOWN):
+            doubt = doubt or record
+        elif doubt is None and before is not None and before.order.state is State.SUBMITTING and _is_polled(record):
+            doubt = before
+        if doubt is not None and record.order.state not in IN_FLIGHT:
+            yield doubt, record
+            doubt = None
+
+
+def _is_polled(record: OrderRecord) -> bool:
+    return record.event.get("source") in {"open_orders", "lookup"} or record.event_kind is EventKind.PROVEN_NOT_PLACED
+
+
+def _who(record: OrderRecord) -> str:
+    if record.event_kind is EventKind.PROVEN_NOT_PLACED:
+        return "Fence"
+    if record.event_kind is EventKind.VENUE_REPORTED:
+        source = str(record.event.get("source", "venue"))
+        return "".join(word.capitalize() for word in source.split("_"))
+    return "".join(word.capitalize() for word in record.event_kind.value.split("_"))
+
+
+def _doubts(history: Sequence[OrderRecord], outages: Sequence[Outage], *, is_steady: bool) -> Iterator[tuple[str, int]]:
+    for doubt, end in _pairs(history):
+        if end.event_kind is EventKind.PROVEN_NOT_PLACED and end.order.attempt is not None:
+            if not is_steady:
+                continue  # the fence stands in the venue's time, which jumped
+            fence_ms = end.order.attempt.timestamp_ms + WINDOW_AND_SETTLE_MS
+            yield "notExecutedAfterFence", max(0, end.stored_at_ms - _free(fence_ms, end.stored_at_ms, outages))
+        else:
+            kind = "unknownExecuted" if doubt.order.state is State.UNKNOWN else "submittingExecuted"
+            yield kind, max(0, end.stored_at_ms - _free(doubt.stored_at_ms, end.stored_at_ms, outages))
+
+
+def _free(from_ms: int, until_ms: int, outages: Sequence[Outage]) -> int:
+    """From when on nothing that the answer needs was away: the last end of an outage inside, or the beginning."""
+    needed = {BUS, VENUE_LINK, _POLLING}
+    ends = [o.to_ms for o in outages if o.target in needed and o.from_ms <= until_ms and from_ms < o.to_ms <= until_ms]
+    return max([from_ms, *ends])
+
+
+def _spread(times: Sequence[int]) -> dict[str, int]:
+    ordered = sorted(times)
+    return {
+        "n": len(ordered),
+        "p50": ordered[len(ordered) // 2],
+        "p99": ordered[min(len(ordered) - 1, math.ceil(0.99 * len(ordered)) - 1)],
+        "max": ordered[-1],
+    }

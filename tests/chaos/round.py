@@ -1,0 +1,217 @@
+"""One round: the whole product as real processes, a load, something that goes wrong, quiet, and the judgement."""
+
+import asyncio
+import random
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ordergate.client import Gateway, connect
+from ordergate.trading.errors import OrdergateError
+from services.development import VENUE, Development, Written, write_development
+from services.supervisor import SERVICES, Ports, Supervisor, free_port
+from tests.chaos.disturbances import KINDS, VENUE_FAULTS, VENUE_LINK, Ground, armed_points, freezing_point
+from tests.chaos.evidence import Evidence, post_json, settle
+from tests.chaos.explaining import unexplained
+from tests.chaos.leaks import leaks
+from tests.chaos.load import MARKETS, Load
+from tests.chaos.proxy import Proxy
+from tests.chaos.quiet import unquiet
+from tests.chaos.watching import Watch, diary_lines
+
+ACCOUNTS = ("main", "hedge")
+AMPLE = {"requests": 60_000, "orders": 60_000, "batch": 60_000, "close": 60_000}
+READY_SECONDS = 30.0
+SETTLE_SECONDS = 45.0
+LOAD_SECONDS = 11.0
+PAUSE_SECONDS = 0.16
+"""Between two intents of one account, on average."""
+AUDIT_BYTES_MAX = 8 * 1024 * 1024
+TMPFS_BYTES = 48 * 1024 * 1024
+
+
+class Skipped(Exception):
+    """This machine cannot do it; the reason."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What a round came to. problems: every reason to call it failed."""
+
+    kind: str
+    seed: int
+    home: Path
+    seconds: float = 0.0
+    loads: Sequence[Load] = ()
+    evidence: Evidence | None = None
+    watch: Watch | None = None
+    hits: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def orders(self) -> int:
+        return 0 if self.evidence is None else len(self.evidence.story.histories)
+
+
+async def run_round(
+    kind: str, *, seed: int, home: Path, hits: Counter[str], load_seconds: float = LOAD_SECONDS
+) -> Result:
+    """Raises Skipped where the machine cannot. Everything that it started has ended when it returns."""
+    result = Result(kind=kind, seed=seed, home=home)
+    began = time.monotonic()
+    try:
+        async with _system(kind, seed, home, hits, load_seconds) as ground:
+            result.watch = ground.watch
+            try:
+                await _live(ground, result)
+            except (OrdergateError, OSError) as error:
+                result.problems.append(f"the round could not go on: {error!r}")
+        ground.watch.read_diary(ground.diary)
+        result.hits.update(place.split(":")[0] for place, _, _ in diary_lines(ground.diary))
+        result.notes += ground.notes
+        result.problems += await asyncio.to_thread(leaks, home)
+    except OrdergateError as error:
+        result.problems.append(f"the system did not start: {error}")
+    result.seconds = time.monotonic() - began
+    return result
+
+
+@asynccontextmanager
+async def _system(kind: str, seed: int, home: Path, hits: Counter[str], load_seconds: float) -> AsyncIterator[Ground]:
+    drawn = random.Random(f"{seed}:disturbance")
+    diary = home / "crashes.txt"
+    async with AsyncExitStack() as stack:
+        if kind == "full_disk":
+            stack.callback(_unmount, _mount(home / "bus"), home / "logs")
+        nats, simulator = free_port(), free_port()
+        links = await _links(stack, nats, simulator) if kind == "proxied" else {}
+        venue_port = links[VENUE_LINK].port if links else simulator
+        written = write_development(home, _development(kind, seed), simulator_port=venue_port)
+        _be_small(written)
+        supervisor = Supervisor(
+            home=home,
+            installation=written.installation,
+            simulator_document=written.simulator,
+            ports=Ports(nats=nats, simulator=simulator, health=0),
+            environment={"ORDERGATE_CRASH_DIARY": str(diary)},
+            overrides=_overrides(kind, drawn, hits, links),
+        )
+        stack.push_async_callback(supervisor.stop)
+        await supervisor.start()
+        await supervisor.ready(limit_seconds=READY_SECONDS)
+        ground = Ground(
+            home=home, supervisor=supervisor, watch=Watch(supervisor), drawn=drawn, seconds=load_seconds,
+            diary=diary, replicas=written.replicas, links=links,
+        )  # fmt: skip
+        for service in {"frozen": ("order_submission",), "replicas": SERVICES}.get(kind, ()):
+            await supervisor.add_replica(service, written.replicas[0])
+        await supervisor.ready(limit_seconds=READY_SECONDS)
+        ground.watch.start()
+        stack.push_async_callback(ground.watch.stop)
+        yield ground
+
+
+def _development(kind: str, seed: int) -> Development:
+    return Development(
+        accounts=ACCOUNTS,
+        symbols=[market.symbol for market in MARKETS],
+        limits=AMPLE,
+        risk={"max_order_notional": 200_000, "max_open_orders": 500, "self_trade": True},
+        simulator={"seed": seed},
+        replicas=2 if kind in {"frozen", "replicas"} else 1,
+    )
+
+
+def _be_small(written: Written) -> None:
+    """AUDIT may not claim more of the disk than there is."""
+    for installation in (written.installation, *written.replicas):
+        installation.write_text(f"[bus]\naudit_bytes_max = {AUDIT_BYTES_MAX}\n{installation.read_text()}")
+
+
+async def _links(stack: AsyncExitStack, nats: int, simulator: int) -> dict[str, Proxy]:
+    links = {VENUE_LINK: Proxy(target=simulator), "strategy": Proxy(target=nats)}
+    links |= {service: Proxy(target=nats) for service in SERVICES}
+    for link in links.values():
+        await link.start()
+        stack.push_async_callback(link.stop)
+    return links
+
+
+def _overrides(
+    kind: str, drawn: random.Random, hits: Counter[str], links: dict[str, Proxy]
+) -> dict[str, dict[str, str]]:
+    if kind == "points":
+        return {service: {"ORDERGATE_CRASH": armed} for service, armed in armed_points(drawn, hits).items()}
+    if kind == "frozen":
+        return {"order_submission": {"ORDERGATE_CRASH": freezing_point(drawn)}}
+    return {
+        service: {"ORDERGATE_NATS_URL": f"nats://127.0.0.1:{links[service].port}"}
+        for service in SERVICES
+        if service in links
+    }
+
+
+async def _live(ground: Ground, result: Result) -> None:
+    supervisor = ground.supervisor
+    link = ground.links.get("strategy")
+    url = supervisor.nats_url if link is None else f"nats://127.0.0.1:{link.port}"
+    async with AsyncExitStack() as stack:
+        gateways = [
+            await stack.enter_async_context(
+                connect(url, venue=VENUE, account=account, strategy=f"chaos{result.seed}", limit_seconds=20)
+            )
+            for account in ACCOUNTS
+        ]
+        result.loads = [
+            Load(gateway=gateway, drawn=random.Random(f"{result.seed}:{gateway.account}"), pause_seconds=PAUSE_SECONDS)
+            for gateway in gateways
+        ]
+        await _faults(ground, {"seed": result.seed, "rules": list(VENUE_FAULTS)})
+        work = [asyncio.create_task(load.run()) for load in result.loads]
+        await KINDS[result.kind](ground)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await _faults(ground, {"rules": []})
+        await _judge(ground, result, gateways)
+
+
+async def _faults(ground: Ground, plan: dict[str, object]) -> None:
+    await asyncio.to_thread(post_json, f"{ground.supervisor.simulator_url}/simulator/faults", plan)
+
+
+async def _judge(ground: Ground, result: Result, gateways: Sequence[Gateway]) -> None:
+    """Faults have stopped: everything must come to rest, agree, and be explained."""
+    await ground.supervisor.ready(limit_seconds=READY_SECONDS)
+    await asyncio.gather(*(load.finish() for load in result.loads))
+    placed = [order for load in result.loads for order in load.placed]
+    evidence = await settle(gateways, placed, ground.supervisor.simulator_url, limit_seconds=SETTLE_SECONDS)
+    result.evidence = evidence
+    for each in evidence.differences:
+        result.problems.append(f"[{each.promise}] {each.account} {each.client_order_id}: {each.what}")
+    result.problems += await unquiet(ground.supervisor)
+    result.problems += await unexplained(ground.supervisor.nats_url, evidence)
+
+
+def _mount(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    mount = shutil.which("mount")
+    done = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "none", str(folder)], check=False, capture_output=True
+    )
+    if not done or done.returncode != 0:
+        raise Skipped("full_disk needs the right to mount a tmpfs")
+    return folder
+
+
+def _unmount(folder: Path, logs: Path) -> None:
+    """What it held is gone then, but its log is kept with the others."""
+    if (folder / "nats-server.log").exists():
+        shutil.copy(folder / "nats-server.log", logs)
+    subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
