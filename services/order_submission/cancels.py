@@ -32,7 +32,7 @@ from ordergate.trading.ids import (
     derive_client_order_id,
     derive_error_id,
 )
-from ordergate.trading.lifecycle import apply, mismatch
+from ordergate.trading.lifecycle import apply, mismatch, unsent_proof
 from ordergate.trading.order import State, VenueView
 from ordergate.wire import subjects
 from ordergate.wire.gate import CancelAllRequest, CancelRequest, Refusal, ReplaceRequest, read_intent
@@ -239,7 +239,15 @@ class CancelDesk:
     async def _end_unsent(self, entry: Entry, reason: str) -> Cancellation:
         order = entry.order
         error_id = derive_error_id("cancel", order.key.venue, order.key.account, order.key.client_order_id)
-        event = EndedUnsent(state=State.CANCELED, reason=reason, at_ms=self._clock.now_ms(), error_id=error_id)
+        proof, attempt = unsent_proof(order)
+        event = EndedUnsent(
+            state=State.CANCELED,
+            reason=reason,
+            at_ms=self._clock.now_ms(),
+            error_id=error_id,
+            proof=proof,
+            attempt=attempt,
+        )
         answer = await self._ledger.append(apply(order, event), event, after=entry.sequence)
         if isinstance(answer, Won):
             return Cancellation(outcome=AnswerOutcome.DONE, reason="never_sent")

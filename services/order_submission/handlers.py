@@ -29,13 +29,14 @@ from ordergate.trading.events import (
     LaterEvent,
     NonExecution,
     OutcomeLost,
+    ProvenNotPlaced,
     Source,
     SubmissionBegan,
     VenueRejected,
     VenueReported,
 )
 from ordergate.trading.ids import ClientOrderId, ErrorId, KeyId, derive_error_id
-from ordergate.trading.lifecycle import apply, mismatch
+from ordergate.trading.lifecycle import apply, is_approved_again, mismatch, unsent_proof
 from ordergate.trading.order import IN_FLIGHT, Attempt, Order, State
 from ordergate.trading.scope import Scope
 from ordergate.wire.codec import decode_order
@@ -110,7 +111,7 @@ class OrderDesk:
             # The ack wait ran out while the first delivery still waits for budget. Not acknowledged: that one may die yet.
             await delivery.retry(after_seconds=1.0)
             return
-        attempting = _Attempting(entry=entry)
+        attempting = _Attempting(entry=entry, proof=_proof_of(entry.order))
         self._in_hand[order_id] = attempting
         began_ns = self._trace.now_ns()
         try:
@@ -143,7 +144,7 @@ class OrderDesk:
             if held.order.state is State.APPROVED and scope.covers(held.order.request)
         ]
         for entry in waiting:
-            event = self._unsent(entry.order, State.CANCELED, reason, NonExecution.NEVER_SENT)
+            event = self._unsent(entry.order, State.CANCELED, reason, unsent_proof(entry.order)[0])
             # If this wins, the write-ahead of the waiting call loses and sends nothing; if it loses, `submitting` stands.
             await self._ledger.append(apply(entry.order, event), event, after=entry.sequence)
         return len(waiting)
@@ -156,7 +157,7 @@ class OrderDesk:
         key = attempting.order.key
         last = await self._ledger.last(key.venue, key.account, key.client_order_id)
         if last is not None:
-            attempting.entry = last
+            attempting.entry, attempting.proof = last, _proof_of(last.order)
         return attempting.order.state is State.APPROVED
 
     async def _work(self, attempting: _Attempting) -> None:
@@ -187,7 +188,8 @@ class OrderDesk:
         attempt = Attempt(
             number=(order.attempt.number if order.attempt else 0) + 1, timestamp_ms=timestamp_ms, key_id=key_id
         )
-        event = SubmissionBegan(attempt=attempt, at_ms=self._clock.now_ms(), proof=attempting.proof)
+        fence = _fence_of(order) if attempting.proof is NonExecution.FENCED else None
+        event = SubmissionBegan(attempt=attempt, at_ms=self._clock.now_ms(), proof=attempting.proof, fence=fence)
         if not await self._advance(attempting, event):
             return False
         attempting.began = True
@@ -327,6 +329,21 @@ class Halt:
 
     async def wait(self) -> None:
         await self._thrown.wait()
+
+
+def _proof_of(order: Order) -> NonExecution | None:
+    """Why the attempt of an approved order cannot execute; None where there was none."""
+    return NonExecution.FENCED if is_approved_again(order) else None
+
+
+def _fence_of(order: Order) -> ProvenNotPlaced | None:
+    """The evidence that a write-ahead after a resubmission's approval carries."""
+    absence = order.absence
+    if absence is None:
+        return None
+    return ProvenNotPlaced(
+        attempt=absence.attempt, fence_ms=absence.fence_ms, asked_at_ms=absence.asked_at_ms, at_ms=order.revised_at_ms
+    )
 
 
 def _own_error_id(order: Order, reason: str) -> ErrorId:

@@ -89,6 +89,7 @@ def serve(
     stage.task(f"orders:{name}", fold.follow_orders)
     stage.task(f"fills:{name}", fold.follow_fills)
     stage.task(f"equity:{name}", fold.follow_equity)
+    stage.task(f"again:{name}", desk.decide_again)
     stage.task(f"checkpoint:{name}", lambda: checkpoint.keep(fold.mark))
     stage.ready_when(f"{venue}/{name} caught up", lambda: fold.is_caught_up)
     stage.lane(streams.risk_consumer(venue, name, replicas=stage.replicas), desk.decide, mode=Sequential())

@@ -1,6 +1,7 @@
 """The account as risk sees it: the book, fed from ORDERS and FILLS, kept over restarts by a checkpoint."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pydantic import JsonValue
@@ -15,7 +16,7 @@ from ordergate.trading.amounts import add, subtract, total
 from ordergate.trading.book import Book
 from ordergate.trading.errors import Unavailable
 from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueName
-from ordergate.trading.order import PositionSide
+from ordergate.trading.order import PositionSide, State
 from ordergate.trading.position import PnlDay, Position, unrealised
 from ordergate.wire.facts import decimal_text
 
@@ -47,6 +48,8 @@ class AccountFold:
         self._checkpoint = checkpoint
         self._clock = clock
         self._sequence = 0
+        self._awaiting: dict[ClientOrderId, Entry] = {}
+        self._awaited = asyncio.Event()
         self._loaded = asyncio.Event()
         self._orders_read = asyncio.Event()
         self._fills_read = asyncio.Event()
@@ -81,6 +84,26 @@ class AccountFold:
 
     def note(self, entry: Entry) -> None:
         self.book.note_order(entry.order, sequence=entry.sequence)
+        self._note_awaiting(entry)
+
+    async def awaiting(self) -> Sequence[Entry]:
+        """The orders that wait to pass once more: proven absent, not decided yet. Waits until there is one."""
+        await self._awaited.wait()
+        return list(self._awaiting.values())
+
+    def _note_awaiting(self, entry: Entry) -> None:
+        # The ledger itself says who waits, so a restart, or another replica, finds the same.
+        order_id = entry.order.key.client_order_id
+        known = self._awaiting.get(order_id)
+        if known is not None and entry.sequence <= known.sequence:
+            return
+        self._awaiting.pop(order_id, None)
+        if entry.order.state is State.UNKNOWN and entry.order.absence is not None:
+            self._awaiting[order_id] = entry
+        if self._awaiting:
+            self._awaited.set()
+        else:
+            self._awaited.clear()
 
     async def follow_equity(self) -> None:
         """Sample what trading made, for the day's loss and the drawdown."""
@@ -132,6 +155,7 @@ class AccountFold:
             entry = await self._ledger.last(self._venue, self._account, ClientOrderId(order_id))
             if entry is None:
                 continue
+            self._note_awaiting(entry)
             sums = folded.get(order_id) if isinstance(folded, dict) else None
             quantity, notional = (str(part) for part in (sums if isinstance(sums, list) else ("0", "0")))
             self.book.note_order(entry.order, sequence=entry.sequence, folded=(Decimal(quantity), Decimal(notional)))

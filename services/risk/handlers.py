@@ -15,18 +15,21 @@ from ordergate.ports.market import MarketData
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import Declaration
 from ordergate.trading.amounts import is_bounded
-from ordergate.trading.errors import Unreadable
-from ordergate.trading.events import Approved, Refused
+from ordergate.trading.errors import Unavailable, Unreadable
+from ordergate.trading.events import Approved, ProvenNotPlaced, Reapproved, Refused
 from ordergate.trading.ids import AccountName, ErrorId, IntentId, VenueName, derive_error_id
 from ordergate.trading.instrument import FilterRefusal, check_terms, incoherent, unsupported
-from ordergate.trading.lifecycle import begin
-from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, Terms
+from ordergate.trading.lifecycle import apply, begin, may_resubmit
+from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, State, Terms
 from ordergate.trading.risk import RiskLimits, RiskRefusal, check
 from ordergate.wire import subjects
 from ordergate.wire.gate import CloseRequest, Refusal, intent_id_of, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome
 from ordergate.wire.subjects import IntentAddress
 from services.risk.fold import AccountFold
+
+AGAIN_SECONDS = 0.5
+"""Between two tries to decide about a resubmission while the bus is away."""
 
 CREATED_AHEAD_MAX_MS = 60_000
 """An intent from further in the future than a strategy's clock may be off would outlive its time to live."""
@@ -96,6 +99,63 @@ class RiskDesk:
         )
         await delivery.ack()
 
+    async def decide_again(self) -> None:
+        """Let orders pass once more that asked for it and whose last attempt is proven not to have executed, or end them. For ever."""
+        await self._fold.caught_up()
+        while True:
+            for entry in await self._fold.awaiting():
+                try:
+                    await self._decide_again(entry)
+                except Unavailable:
+                    await self._clock.sleep(AGAIN_SECONDS)
+
+    async def _decide_again(self, entry: Entry) -> None:
+        order, now_ms = entry.order, self._clock.now_ms()
+        absence = order.absence
+        if absence is None:
+            return
+        began_ns = self._trace.now_ns()
+        refusal = self._weigh_again(entry)
+        event: Reapproved | ProvenNotPlaced = Reapproved(at_ms=now_ms)
+        if refusal is not None or not may_resubmit(order, now_ms):
+            reason, message = refusal or ("not_placed", "its end was asked for")
+            error_id = derive_error_id(
+                "resubmission", self._venue, self._account, order.key.client_order_id, str(absence.attempt)
+            )
+            self._publisher.note_error(error_id, order.key)
+            event = ProvenNotPlaced(
+                attempt=absence.attempt,
+                fence_ms=absence.fence_ms,
+                asked_at_ms=absence.asked_at_ms,
+                at_ms=now_ms,
+                error_id=error_id,
+                reason=f"not sent again, {reason}: {message}",
+            )
+        # Whoever else writes meanwhile (the venue showed it after all, its end was asked for) wins, and is looked at again.
+        answer = await self._ledger.append(apply(order, event), event, after=entry.sequence)
+        if isinstance(answer, Won) and isinstance(event, Reapproved):
+            self._fold.book.note_approval(now_ms)
+        if answer.entry is None:
+            raise Unavailable("the ledger no longer holds an order that waits to pass again")
+        self._fold.note(answer.entry)
+        self._trace.span(
+            "risk.decide_again",
+            order.key.client_order_id,
+            began_ns,
+            attributes={"account": self._account, "attempt": absence.attempt, "refused": refusal and refusal[0]},
+            error_id=getattr(event, "error_id", None),
+        )
+
+    def _weigh_again(self, entry: Entry) -> tuple[str, str] | None:
+        """Why the order must not be sent once more, None if it may. It counts in the book already, so it is taken out to be weighed."""
+        order, book = entry.order, self._fold.book
+        book.note_order(replace(order, state=State.NOT_PLACED))
+        try:
+            verdict = self._weigh(order.request)
+        finally:
+            book.note_order(order)
+        return None if isinstance(verdict, Terms) else verdict
+
     async def _decide_order(self, delivery: Delivery, request: OrderRequest) -> ErrorId | None:
         """Append the decision; the errorId if it is a refusal."""
         terms = self._weigh(request)
@@ -132,9 +192,9 @@ class RiskDesk:
         return self._weigh_against_limits(request, now_ms)
 
     def _lacking(self, request: OrderRequest) -> str | None:
-        if request.resubmit:
-            return "automatic resubmission after proof of non-execution is not offered; place a new intent instead"
         declaration = self._declaration
+        if request.resubmit and not declaration.lookup_is_witness:
+            return "nothing at this venue can prove that a request did not execute, so none can be sent again"
         return unsupported(
             request.terms,
             order_types=declaration.order_types,

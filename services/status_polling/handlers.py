@@ -19,6 +19,7 @@ from ordergate.trading.events import (
     Adopted,
     LaterEvent,
     OutcomeLost,
+    ProvenAbsent,
     ProvenNotPlaced,
     Restated,
     Source,
@@ -34,7 +35,7 @@ from ordergate.trading.ids import (
     derive_client_order_id,
     derive_error_id,
 )
-from ordergate.trading.lifecycle import begin, mismatch
+from ordergate.trading.lifecycle import begin, may_resubmit, mismatch
 from ordergate.trading.order import ZERO, Order, OrderKey, OrderRequest, State, Terms, VenueView
 from ordergate.trading.position import EXTERNAL
 from ordergate.trading.schedule import (
@@ -311,10 +312,15 @@ class PollingDesk:
             return
         if not await self._witnesses_agree(order):
             return
-        await self._append(
-            tracked,
-            ProvenNotPlaced(attempt=attempt.number, fence_ms=fence, asked_at_ms=asked, at_ms=self._clock.now_ms()),
-        )
+        now_ms = self._clock.now_ms()
+        if not may_resubmit(order, now_ms):
+            await self._append(
+                tracked, ProvenNotPlaced(attempt=attempt.number, fence_ms=fence, asked_at_ms=asked, at_ms=now_ms)
+            )
+        elif order.absence is None:
+            await self._append(
+                tracked, ProvenAbsent(attempt=attempt.number, fence_ms=fence, asked_at_ms=asked, at_ms=now_ms)
+            )
 
     async def _witnesses_agree(self, order: Order) -> bool:
         """Whether trades and position, too, say that the order never executed."""

@@ -179,8 +179,9 @@ def _event_sentence(record: OrderRecord, before: Order | None) -> str:
     order, event, evidence = record.order, record.event, record.evidence
     reason = event.get("reason", "")
     match record.event_kind:
-        case EventKind.APPROVED:
-            return "risk let it pass"
+        case EventKind.APPROVED | EventKind.REAPPROVED:
+            again = " again, for one more attempt" if record.event_kind is EventKind.REAPPROVED else ""
+            return f"risk let it pass{again}"
         case EventKind.REFUSED:
             return f"refused before anything was sent: {reason}"
         case EventKind.ADOPTED:
@@ -207,16 +208,21 @@ def _event_sentence(record: OrderRecord, before: Order | None) -> str:
             return (
                 f"no answer says what became of attempt {evidence.get('attempt')}: {reason}; to be found out by lookup"
             )
-        case EventKind.PROVEN_NOT_PLACED:
-            asked = ", ".join(say.clock(at) for at in evidence.get("askedAtMs", ()))
-            return (
-                f"attempt {evidence.get('attempt')} can never execute: asked after the fence "
-                f"({say.clock(evidence['fenceMs'])} venue time) at {asked}, never found"
-            )
+        case EventKind.PROVEN_NOT_PLACED | EventKind.PROVEN_ABSENT:
+            goes_on = "; risk is asked about another" if record.event_kind is EventKind.PROVEN_ABSENT else ""
+            return _fenced_text(evidence) + goes_on
         case EventKind.CANCEL_REQUESTED:
             return f"its cancel was asked for: {reason}"
         case EventKind.RESTATED:
             return _restated_text(order, int(event["atMs"]))
+
+
+def _fenced_text(evidence: Document) -> str:
+    asked = ", ".join(say.clock(at) for at in evidence.get("askedAtMs", ()))
+    return (
+        f"attempt {evidence.get('attempt')} can never execute: asked after the fence "
+        f"({say.clock(evidence['fenceMs'])} venue time) at {asked}, never found"
+    )
 
 
 def _restated_text(order: Order, at_ms: int) -> str:

@@ -120,6 +120,24 @@ class ProvenNotPlaced:
     asked_at_ms: tuple[int, ...]  # venue time of each lookup that found nothing
     at_ms: int
     error_id: ErrorId | None = None
+    reason: str = "not_placed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenAbsent:
+    """The same proof about an order whose intent allows a resubmission: it goes on being unknown until risk has let it pass again."""
+
+    attempt: int
+    fence_ms: int
+    asked_at_ms: tuple[int, ...]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reapproved:
+    """Risk let an order pass once more, whose last attempt is proven not to have executed."""
+
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +163,8 @@ LaterEvent = (
     | VenueRejected
     | OutcomeLost
     | ProvenNotPlaced
+    | ProvenAbsent
+    | Reapproved
     | CancelRequested
     | Restated
 )

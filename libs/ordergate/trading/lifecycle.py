@@ -22,14 +22,16 @@ from ordergate.trading.events import (
     LaterEvent,
     NonExecution,
     OutcomeLost,
+    ProvenAbsent,
     ProvenNotPlaced,
+    Reapproved,
     Refused,
     Restated,
     SubmissionBegan,
     VenueRejected,
     VenueReported,
 )
-from ordergate.trading.order import AT_VENUE, Attempt, Order, State, VenueView
+from ordergate.trading.order import AT_VENUE, Absence, Attempt, Order, State, VenueView
 
 S = State
 VENUE_SHOWS = frozenset({S.PENDING, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
@@ -40,6 +42,7 @@ _LATE = VENUE_SHOWS  # reached by correction only
 TRANSITIONS: dict[State, dict[type[LaterEvent], frozenset[State]]] = {
     S.APPROVED:         {SubmissionBegan: frozenset({S.SUBMITTING}),
                          EndedUnsent:     frozenset({S.CANCELED, S.EXPIRED}),
+                         VenueReported:   VENUE_SHOWS,                           # approved again, and there after all
                          CancelRequested: _STAY, Restated: _STAY},
     S.SUBMITTING:       {SubmissionBegan: frozenset({S.SUBMITTING}),             # k + 1, with proof about k
                          EndedUnsent:     frozenset({S.CANCELED, S.EXPIRED}),    # with proof about k
@@ -48,7 +51,9 @@ TRANSITIONS: dict[State, dict[type[LaterEvent], frozenset[State]]] = {
                          OutcomeLost:     frozenset({S.UNKNOWN}),
                          ProvenNotPlaced: frozenset({S.NOT_PLACED}),
                          CancelRequested: _STAY, Restated: _STAY},
-    S.UNKNOWN:          {SubmissionBegan: frozenset({S.SUBMITTING}),             # resubmit flag and fence
+    S.UNKNOWN:          {SubmissionBegan: frozenset({S.SUBMITTING}),             # the owner still holds a proof
+                         ProvenAbsent:    _STAY,                                 # resubmit flag and fence: risk is asked
+                         Reapproved:      frozenset({S.APPROVED}),               # risk let it pass again
                          EndedUnsent:     frozenset({S.CANCELED, S.EXPIRED}),    # the owner still holds the proof
                          VenueReported:   VENUE_SHOWS,
                          VenueRejected:   frozenset({S.REJECTED}),               # the answer came after all
@@ -119,12 +124,12 @@ def apply(order: Order, event: LaterEvent) -> Order:
             return _reject(order, event)
         case OutcomeLost():
             return _lose_outcome(order, event)
-        case ProvenNotPlaced():
+        case ProvenNotPlaced() | ProvenAbsent():
             return _fence(order, event)
+        case Reapproved():
+            return _approve_again(order, event)
         case CancelRequested():
-            if order.cancel_requested_at_ms is not None or order.state.is_terminal:
-                return order
-            return replace(order, cancel_requested_at_ms=event.at_ms, revised_at_ms=event.at_ms)
+            return _ask_for_end(order, event)
         case Restated():
             return replace(order, revised_at_ms=event.at_ms)
         case _:
@@ -168,6 +173,8 @@ def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
         raise _refusal(order, event, f"attempt {number} does not follow")
     if before > 0 and event.proof is None:
         raise _refusal(order, event, f"no proof that attempt {before} cannot execute")
+    if (event.proof is NonExecution.FENCED) is not is_approved_again(order):
+        raise _refusal(order, event, "a fence begins an attempt only where risk let the order pass again")
     if event.proof is NonExecution.FENCED:
         _require_resubmission(order, event)
     return replace(
@@ -178,7 +185,44 @@ def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
         unknown_since_ms=None,
         reason=None,
         error_id=None,
+        absence=None,
         revised_at_ms=event.at_ms,
+    )
+
+
+def is_approved_again(order: Order) -> bool:
+    """Whether the approval is for one more attempt, after the last was proven not to have executed."""
+    return order.state is S.APPROVED and order.absence is not None
+
+
+def may_resubmit(order: Order, at_ms: int) -> bool:
+    """Whether one more attempt may follow the proof that the last cannot execute: the intent's flag, its time to live, and nobody asked for its end."""
+    return order.request.resubmit and order.cancel_requested_at_ms is None and at_ms < order.request.expires_at_ms
+
+
+def unsent_proof(order: Order) -> tuple[NonExecution, int]:
+    """Why nothing of an approved order can be at the venue, and the attempt that this is about: 0 where none had begun."""
+    if order.absence is not None:
+        return NonExecution.FENCED, order.absence.attempt
+    return NonExecution.NEVER_SENT, _attempt_number(order)
+
+
+def _prove_absent(order: Order, event: ProvenAbsent) -> Order:
+    if not may_resubmit(order, event.at_ms):
+        raise _refusal(order, event, "no resubmission may follow")
+    if order.absence is not None:
+        return order
+    absence = Absence(attempt=event.attempt, fence_ms=event.fence_ms, asked_at_ms=event.asked_at_ms)
+    return replace(order, absence=absence, revised_at_ms=event.at_ms)
+
+
+def _approve_again(order: Order, event: Reapproved) -> Order:
+    if order.absence is None:
+        raise _refusal(order, event, "nothing proves that its last attempt cannot execute")
+    if not may_resubmit(order, event.at_ms):
+        raise _refusal(order, event, "no resubmission may follow")
+    return replace(
+        order, state=S.APPROVED, unknown_since_ms=None, reason=None, error_id=None, revised_at_ms=event.at_ms
     )
 
 
@@ -199,8 +243,8 @@ def _end_unsent(order: Order, event: EndedUnsent, allowed: frozenset[State]) -> 
         return order  # the same ending, said twice
     if event.state not in allowed:
         raise _refusal(order, event, f"it cannot end as {event.state}")
-    if event.proof is NonExecution.FENCED:
-        raise _refusal(order, event, "what a fence proves is not_placed")
+    if (event.proof is NonExecution.FENCED) is not is_approved_again(order):
+        raise _refusal(order, event, "what a fence proves is not_placed, unless risk let the order pass again")
     return replace(
         order,
         state=event.state,
@@ -239,21 +283,29 @@ def _lose_outcome(order: Order, event: OutcomeLost) -> Order:
     )
 
 
-def _fence(order: Order, event: ProvenNotPlaced) -> Order:
+def _ask_for_end(order: Order, event: CancelRequested) -> Order:
+    if order.cancel_requested_at_ms is not None or order.state.is_terminal:
+        return order
+    return replace(order, cancel_requested_at_ms=event.at_ms, revised_at_ms=event.at_ms)
+
+
+def _fence(order: Order, event: ProvenNotPlaced | ProvenAbsent) -> Order:
     _require_fence(order, event, event)
+    if isinstance(event, ProvenAbsent):
+        return _prove_absent(order, event)
     if order.state is S.NOT_PLACED:
         return order
     return replace(
         order,
         state=S.NOT_PLACED,
-        reason="not_placed",
+        reason=event.reason,
         error_id=event.error_id or order.error_id,
         unknown_since_ms=None,
         revised_at_ms=event.at_ms,
     )
 
 
-def _require_fence(order: Order, event: LaterEvent, proof: ProvenNotPlaced) -> None:
+def _require_fence(order: Order, event: LaterEvent, proof: ProvenNotPlaced | ProvenAbsent) -> None:
     attempt = _require_attempt(order, event, proof.attempt)
     asked_after = [asked for asked in proof.asked_at_ms if asked > proof.fence_ms]
     if proof.fence_ms <= attempt.timestamp_ms or len(asked_after) < LOOKUPS_FOR_PROOF:
@@ -280,6 +332,7 @@ def _report(order: Order, event: VenueReported) -> Order:
         venue_order_id=view.venue_order_id,
         executed_quantity=view.executed_quantity,
         venue_updated_at_ms=max(view.updated_at_ms, order.venue_updated_at_ms or 0),
+        absence=None,
         unknown_since_ms=None,
         reason=None if view.status not in {S.REJECTED, S.EXPIRED} else f"venue_{view.status}",
         error_id=view.error_id,

@@ -153,6 +153,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """The proof that request `attempt` can never execute: looked up at these venue times after venue time fence_ms, never found."""
+
+    attempt: int
+    fence_ms: int
+    asked_at_ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueView:
     """An order as the venue shows it, in one answer. `status` is one of the states a venue can show."""
 
@@ -179,6 +188,7 @@ class Order:
 
     settled_quantity: of an order that left a terminal state, what had executed when it last was in one; the fold of a consumer that has
     forgotten the order needs no other message to know what this one adds.
+    absence: the last attempt is proven not to have executed, and the intent asked for another (docs/decisions/0005).
     """
 
     request: OrderRequest
@@ -194,6 +204,7 @@ class Order:
     reason: str | None = None
     error_id: ErrorId | None = None
     settled_quantity: Decimal | None = None
+    absence: Absence | None = None
 
     @property
     def key(self) -> OrderKey:

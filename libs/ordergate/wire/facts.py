@@ -18,7 +18,9 @@ from ordergate.trading.events import (
     EndedUnsent,
     Event,
     OutcomeLost,
+    ProvenAbsent,
     ProvenNotPlaced,
+    Reapproved,
     Refused,
     Restated,
     SubmissionBegan,
@@ -27,6 +29,7 @@ from ordergate.trading.events import (
 )
 from ordergate.trading.fills import Fill, Liquidity
 from ordergate.trading.order import (
+    Absence,
     Attempt,
     Order,
     OrderKey,
@@ -66,6 +69,8 @@ EVENT_KINDS: dict[type[Event], EventKind] = {
     VenueRejected: EventKind.VENUE_REJECTED,
     OutcomeLost: EventKind.OUTCOME_LOST,
     ProvenNotPlaced: EventKind.PROVEN_NOT_PLACED,
+    ProvenAbsent: EventKind.PROVEN_ABSENT,
+    Reapproved: EventKind.REAPPROVED,
     CancelRequested: EventKind.CANCEL_REQUESTED,
     Restated: EventKind.RESTATED,
 }
@@ -146,6 +151,8 @@ def order_document(order: Order, event: Event, *, append_id: str, correction: bo
             "timestampMs": order.attempt.timestamp_ms,
             "keyId": order.attempt.key_id,
         }
+    if order.absence is not None:
+        document["absence"] = _absence_document(order.absence)
     _add_present(
         document,
         firstAttemptMs=order.first_attempt_ms,
@@ -254,8 +261,10 @@ def _event_document(event: Event) -> Document:
                 document["errorId"] = event.error_id
         case CancelRequested():
             document["reason"] = event.reason
-        case ProvenNotPlaced() if event.error_id is not None:
-            document["errorId"] = event.error_id
+        case ProvenNotPlaced():
+            document["reason"] = event.reason
+            if event.error_id is not None:
+                document["errorId"] = event.error_id
         case _:
             pass  # kind and time say it all
     return document
@@ -276,10 +285,14 @@ def _evidence_document(event: Event) -> Document:
             return {"proof": event.proof.value, "attempt": event.attempt}
         case VenueRejected() | OutcomeLost():
             return {"attempt": event.attempt}
-        case ProvenNotPlaced():
-            return {"attempt": event.attempt, "fenceMs": event.fence_ms, "askedAtMs": list(event.asked_at_ms)}
+        case ProvenNotPlaced() | ProvenAbsent():
+            return _absence_document(event)
         case _:
             return {}
+
+
+def _absence_document(absence: Absence | ProvenNotPlaced | ProvenAbsent) -> Document:
+    return {"attempt": absence.attempt, "fenceMs": absence.fence_ms, "askedAtMs": list(absence.asked_at_ms)}
 
 
 def _fence_document(fence: ProvenNotPlaced) -> Document:
@@ -423,7 +436,7 @@ def _legs(document: Document) -> dict[PositionSide, Leg]:
 
 def _order(document: Document) -> Order:
     get = document.get
-    attempt = get("attempt")
+    attempt, absence = get("attempt"), get("absence")
     return Order(
         request=_request(document),
         state=_STATES[document["state"]],
@@ -438,6 +451,7 @@ def _order(document: Document) -> Order:
         reason=get("reason"),
         error_id=get("errorId"),
         settled_quantity=_optional_decimal(get("settledQuantity")),
+        absence=None if absence is None else _absence(absence),
     )
 
 
@@ -479,6 +493,14 @@ def _attempt(document: Document) -> Attempt:
         number=_integer(document["number"]),
         timestamp_ms=_integer(document["timestampMs"]),
         key_id=document["keyId"],
+    )
+
+
+def _absence(document: Document) -> Absence:
+    return Absence(
+        attempt=_integer(document["attempt"]),
+        fence_ms=_integer(document["fenceMs"]),
+        asked_at_ms=tuple(_integer(asked) for asked in document["askedAtMs"]),
     )
 
 

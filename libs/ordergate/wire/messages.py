@@ -189,6 +189,8 @@ class EventKind(StrEnum):
     VENUE_REJECTED = "venue_rejected"
     OUTCOME_LOST = "outcome_lost"
     PROVEN_NOT_PLACED = "proven_not_placed"
+    PROVEN_ABSENT = "proven_absent"
+    REAPPROVED = "reapproved"
     CANCEL_REQUESTED = "cancel_requested"
     RESTATED = "restated"
 
@@ -231,6 +233,14 @@ class FencePart(_Part):
     asked_at_ms: tuple[TimeMs, ...]
     at_ms: TimeMs
     error_id: str | None = None
+
+
+class AbsencePart(_Part):
+    """Asked after venue time fenceMs, never found: request `attempt` can never execute, and risk is asked about one more."""
+
+    attempt: Annotated[int, Field(ge=1)]
+    fence_ms: TimeMs
+    asked_at_ms: tuple[TimeMs, ...]
 
 
 class EvidencePart(_Part):
@@ -289,6 +299,7 @@ class OrderMessage(_Fact):
     reason: str | None = None
     error_id: str | None = None
     settled_quantity: DecimalText | None = None
+    absence: AbsencePart | None = None
     correction: bool = False
     event: EventPart
     evidence: EvidencePart = EvidencePart()

@@ -1,6 +1,7 @@
 """Claims about the one table: nothing is lost, guessed or taken back, whatever arrives in whatever order."""
 
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,9 @@ from ordergate.trading.events import (
     LaterEvent,
     NonExecution,
     OutcomeLost,
+    ProvenAbsent,
     ProvenNotPlaced,
+    Reapproved,
     Refused,
     Restated,
     Source,
@@ -26,7 +29,15 @@ from ordergate.trading.events import (
     VenueReported,
 )
 from ordergate.trading.ids import ClientOrderId, ErrorId, VenueOrderId
-from ordergate.trading.lifecycle import TRANSITIONS, VENUE_SHOWS, apply, begin, is_correction, mismatch
+from ordergate.trading.lifecycle import (
+    TRANSITIONS,
+    VENUE_SHOWS,
+    apply,
+    begin,
+    is_correction,
+    mismatch,
+    unsent_proof,
+)
 from ordergate.trading.order import AT_VENUE, IN_FLIGHT, TERMINAL, Order, Side, State, VenueView
 from tests.unit.trading.making import SENT_AT, attempt, order, request, view
 
@@ -54,8 +65,15 @@ def fenced(number: int = 1, *, asked: tuple[int, ...] = (FENCE + 1, FENCE + 2)) 
     return ProvenNotPlaced(attempt=number, fence_ms=FENCE, asked_at_ms=asked, at_ms=FENCE + 3)
 
 
+def absent(number: int = 1, *, asked: tuple[int, ...] = (FENCE + 1, FENCE + 2)) -> ProvenAbsent:
+    return ProvenAbsent(attempt=number, fence_ms=FENCE, asked_at_ms=asked, at_ms=FENCE + 3)
+
+
 def ended(number: int = 0, state: State = State.EXPIRED) -> EndedUnsent:
     return EndedUnsent(state=state, reason="expired", at_ms=SENT_AT, attempt=number)
+
+
+PASSED_AGAIN = (began(1), lost(), absent(), Reapproved(at_ms=FENCE + 4))
 
 
 def follow(*events: LaterEvent, resubmit: bool = False) -> Order:
@@ -90,13 +108,56 @@ def test_a_write_ahead_that_comes_twice_is_refused_so_that_nobody_sends_twice() 
 
 def test_a_fenced_resubmission_needs_the_flag_and_the_lookups() -> None:
     for events, resubmit, why in (
-        ((began(1), lost(), began(2, NonExecution.FENCED, fenced())), False, "does not allow"),
-        ((began(1), lost(), began(2, NonExecution.FENCED)), True, "what was asked"),
-        ((began(1), lost(), began(2, NonExecution.FENCED, fenced(asked=(FENCE, FENCE + 1)))), True, "two lookups"),
+        ((began(1), lost(), absent()), False, "no resubmission"),
+        ((began(1), lost(), absent(asked=(FENCE, FENCE + 1))), True, "two lookups"),
+        ((*PASSED_AGAIN, began(2, NonExecution.FENCED)), True, "what was asked"),
+        ((*PASSED_AGAIN, began(2, NonExecution.FENCED, fenced(asked=(FENCE, FENCE + 1)))), True, "two lookups"),
     ):
         with pytest.raises(TransitionRefused, match=why):
             follow(*events, resubmit=resubmit)
-    assert follow(began(1), lost(), began(2, NonExecution.FENCED, fenced()), resubmit=True).attempt == attempt(2)
+    again = follow(*PASSED_AGAIN, began(2, NonExecution.FENCED, fenced()), resubmit=True)
+    assert (again.state, again.attempt, again.absence) == (State.SUBMITTING, attempt(2), None)
+
+
+def test_nothing_is_sent_again_before_risk_has_let_it_pass_again() -> None:
+    for events in (
+        (began(1), lost(), began(2, NonExecution.FENCED, fenced())),
+        (began(1), lost(), absent(), began(2, NonExecution.FENCED, fenced())),
+        (*PASSED_AGAIN, began(2, NonExecution.THROTTLED)),
+        (*PASSED_AGAIN, began(2, NonExecution.NEVER_SENT)),
+    ):
+        with pytest.raises(TransitionRefused, match="let the order pass again"):
+            follow(*events, resubmit=True)
+
+
+def test_risk_lets_nothing_pass_again_without_the_proof_the_time_and_the_wish() -> None:
+    unknown = follow(began(1), lost(), resubmit=True)
+    with pytest.raises(TransitionRefused, match="nothing proves"):
+        apply(unknown, Reapproved(at_ms=2_000))
+    proven = apply(unknown, absent())
+    assert proven.state is State.UNKNOWN
+    with pytest.raises(TransitionRefused, match="no resubmission"):
+        apply(proven, Reapproved(at_ms=proven.request.expires_at_ms))
+    with pytest.raises(TransitionRefused, match="no resubmission"):
+        apply(apply(proven, CancelRequested(at_ms=2_000)), Reapproved(at_ms=2_001))
+    assert apply(proven, Reapproved(at_ms=2_000)).state is State.APPROVED
+
+
+def test_an_order_approved_again_ends_unsent_only_by_its_proof() -> None:
+    again = follow(*PASSED_AGAIN, resubmit=True)
+    with pytest.raises(TransitionRefused):
+        apply(again, ended(0))
+    with pytest.raises(TransitionRefused):
+        apply(again, ended(1))
+    proof, number = unsent_proof(again)
+    by_fence = EndedUnsent(state=State.CANCELED, reason="requested", at_ms=1, proof=proof, attempt=number)
+    assert apply(again, by_fence).state is State.CANCELED
+
+
+def test_an_order_approved_again_that_the_venue_shows_after_all_is_there() -> None:
+    again = follow(*PASSED_AGAIN, resubmit=True)
+    shown = apply(again, reported(State.ACCEPTED))
+    assert (shown.state, shown.absence) == (State.ACCEPTED, None)
 
 
 def test_a_lookup_asked_before_the_fence_proves_nothing() -> None:
@@ -234,6 +295,8 @@ events = st.one_of(
     st.builds(lost, numbers),
     st.builds(rejected, numbers),
     st.builds(fenced, numbers, asked=st.lists(st.integers(FENCE - 1, FENCE + 2), max_size=3).map(tuple)),
+    st.builds(absent, numbers, asked=st.lists(st.integers(FENCE - 1, FENCE + 2), max_size=3).map(tuple)),
+    st.builds(Reapproved, at_ms=st.sampled_from([FENCE + 4, 61_000])),
     st.builds(ended, st.integers(0, 3), st.sampled_from([State.CANCELED, State.EXPIRED, State.FILLED])),
     st.just(CancelRequested(at_ms=7)),
     st.just(Restated(at_ms=8)),
@@ -255,6 +318,7 @@ def test_whatever_happens_no_rule_is_broken(history: list[LaterEvent], resubmit:
             assert isinstance(event, VenueReported)
             assert event.view.executed_quantity > before.executed_quantity or event.view.status in AT_VENUE
         assert (after.unknown_since_ms is not None) == (after.state is State.UNKNOWN)
+        assert (after.absence is None) or after.request.resubmit
         if not isinstance(event, Restated):
             with suppress(TransitionRefused):  # a write-ahead is refused the second time: nobody sends twice
                 assert apply(after, event) is after
@@ -297,6 +361,9 @@ class OrderAtVenue(RuleBasedStateMachine):
         self.order = follow(resubmit=True)
         self.attempts = 0
         self.lost = False
+        self.absent = False  # proven, and risk is asked
+        self.passed_again = False
+        self.cancel_asked = False
         self.ending: State | None = None  # ours, with proof
         self.shown: list[VenueView] = []  # the order's true life at the venue, if it got there
         self.heard: VenueView | None = None  # the newest of it that counted
@@ -308,7 +375,7 @@ class OrderAtVenue(RuleBasedStateMachine):
             return self.heard.status
         if self.ending is not None:
             return self.ending
-        if self.attempts == 0:
+        if self.attempts == 0 or self.passed_again:
             return State.APPROVED
         return State.UNKNOWN if self.lost else State.SUBMITTING
 
@@ -324,11 +391,12 @@ class OrderAtVenue(RuleBasedStateMachine):
     def send(self, proof: NonExecution | None) -> None:
         fence = fenced(self.attempts) if proof is NonExecution.FENCED else None
         event = began(self.attempts + 1, proof, fence)
-        first = self.expected is State.APPROVED and proof is not NonExecution.FENCED
-        if first or (self.in_flight and proof is not None):
+        first = self.attempts == 0 and self.expected is State.APPROVED and proof is not NonExecution.FENCED
+        again = self.expected is State.APPROVED and self.passed_again and proof is NonExecution.FENCED
+        if first or again or (self.in_flight and proof not in {None, NonExecution.FENCED}):
             self.order = apply(self.order, event)
             self.attempts += 1
-            self.lost = False
+            self.lost = self.absent = self.passed_again = False
         else:
             self._refused(event)
 
@@ -356,8 +424,13 @@ class OrderAtVenue(RuleBasedStateMachine):
     @rule(back=st.integers(0, 1), state=st.sampled_from([State.CANCELED, State.EXPIRED]))
     def end_unsent(self, back: int, state: State) -> None:
         event = ended(self.attempts - back, state)
-        if back == 0 and (self.in_flight or self.expected is State.APPROVED):
+        if back == 0 and (self.in_flight or (self.expected is State.APPROVED and not self.passed_again)):
             self.order = apply(self.order, event)
+            self.ending = state
+        elif back == 0 and self.expected is State.APPROVED:
+            self._refused(event)
+            proof, number = unsent_proof(self.order)
+            self.order = apply(self.order, replace(event, proof=proof, attempt=number))
             self.ending = state
         elif back == 0 and self.heard is None and self.ending in {State.CANCELED, State.EXPIRED}:
             assert apply(self.order, event) is self.order
@@ -372,6 +445,25 @@ class OrderAtVenue(RuleBasedStateMachine):
             self.ending = State.NOT_PLACED
         elif count > 1 and self.expected is State.NOT_PLACED:
             assert apply(self.order, event) is self.order
+        else:
+            self._refused(event)
+
+    @rule()
+    def find_nothing_and_ask_risk(self) -> None:
+        event = absent(self.attempts)
+        if self.expected is State.UNKNOWN and not self.cancel_asked:
+            self.order = apply(self.order, event)
+            self.absent = True
+        else:
+            self._refused(event)
+
+    @rule(late=st.booleans())
+    def risk_lets_it_pass_again(self, late: bool) -> None:  # noqa: FBT001
+        event = Reapproved(at_ms=61_000 if late else FENCE + 4)
+        if self.expected is State.UNKNOWN and self.absent and not late and not self.cancel_asked:
+            self.order = apply(self.order, event)
+            self.passed_again = True
+            self.lost = False
         else:
             self._refused(event)
 
@@ -402,6 +494,7 @@ class OrderAtVenue(RuleBasedStateMachine):
     @rule()
     def ask_for_a_cancel(self) -> None:
         self.order = apply(self.order, CancelRequested(at_ms=self.time))
+        self.cancel_asked = self.cancel_asked or not self.expected.is_terminal
 
     @invariant()
     def the_ledger_knows_what_may_be_known(self) -> None:

@@ -12,7 +12,9 @@ from ordergate.trading.events import (
     Event,
     NonExecution,
     OutcomeLost,
+    ProvenAbsent,
     ProvenNotPlaced,
+    Reapproved,
     Refused,
     Restated,
     Source,
@@ -34,6 +36,7 @@ from ordergate.trading.ids import (
     VenueOrderId,
 )
 from ordergate.trading.order import (
+    Absence,
     Attempt,
     Order,
     OrderKey,
@@ -112,6 +115,8 @@ orders = st.builds(
     reason=st.none() | texts,
     error_id=st.none() | error_ids,
     settled_quantity=st.none() | amounts,
+    absence=st.none()
+    | st.builds(Absence, attempt=st.integers(1, 9), fence_ms=times, asked_at_ms=st.lists(times, max_size=4).map(tuple)),
 )
 views = st.builds(
     VenueView,
@@ -163,6 +168,14 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(VenueRejected, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
     st.builds(OutcomeLost, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
     proofs_of_the_fence,
+    st.builds(
+        ProvenAbsent,
+        attempt=st.integers(1, 9),
+        fence_ms=times,
+        asked_at_ms=st.lists(times, max_size=4).map(tuple),
+        at_ms=times,
+    ),
+    st.builds(Reapproved, at_ms=times),
     st.builds(CancelRequested, at_ms=times, reason=texts),
     st.builds(Restated, at_ms=times),
 )

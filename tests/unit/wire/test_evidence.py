@@ -14,7 +14,9 @@ from ordergate.trading.events import (
     Event,
     NonExecution,
     OutcomeLost,
+    ProvenAbsent,
     ProvenNotPlaced,
+    Reapproved,
     Refused,
     Restated,
     Source,
@@ -103,7 +105,14 @@ def _event_of(record: OrderRecord, kind: type[Event]) -> Event:
             made = OutcomeLost if kind is OutcomeLost else VenueRejected
             return made(attempt=seen["attempt"], reason=str(reason), error_id=error_id, at_ms=at_ms)
         case "ProvenNotPlaced":
-            return _fence({**seen, "atMs": at_ms, "errorId": error_id})
+            return replace(_fence({**seen, "atMs": at_ms, "errorId": error_id}), reason=str(reason))
+        case "ProvenAbsent":
+            found = _fence({**seen, "atMs": at_ms})
+            return ProvenAbsent(
+                attempt=found.attempt, fence_ms=found.fence_ms, asked_at_ms=found.asked_at_ms, at_ms=at_ms
+            )
+        case "Reapproved":
+            return Reapproved(at_ms=at_ms)
         case "CancelRequested":
             return CancelRequested(at_ms=at_ms, reason=str(reason))
         case _:
