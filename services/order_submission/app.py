@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import count
 
+from ordergate.ports.bus import Progress
 from ordergate.ports.control import KillSwitch
 from ordergate.ports.venue import Reading, Trading
 from ordergate.runtime.checkpoint import BusCheckpoint
@@ -10,6 +11,7 @@ from ordergate.runtime.control import BusKillSwitch, KillResponder
 from ordergate.runtime.lane import Concurrent
 from ordergate.runtime.opening import open_account
 from ordergate.runtime.presence import Presence
+from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
@@ -56,10 +58,19 @@ async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKill
     for client in (trading, reading):
         await client.start()
         frame.at_stop(client.close)
-    return serve(frame, account, kill=kill, trading=frame.sending(trading), reading=reading)
+    decided = ConsumerProgress(frame.bus, streams.risk_consumer(venue, account.account_name, replicas=frame.replicas))
+    return serve(frame, account, kill=kill, decided=decided, trading=frame.sending(trading), reading=reading)
 
 
-def serve(stage: Stage, account: AccountSettings, *, kill: KillSwitch, trading: Trading, reading: Reading) -> OrderDesk:
+def serve(
+    stage: Stage,
+    account: AccountSettings,
+    *,
+    kill: KillSwitch,
+    decided: Progress,
+    trading: Trading,
+    reading: Reading,
+) -> OrderDesk:
     """One account's handlers and what they do for as long as the service lives."""
     venue, name = account.venue_name, account.account_name
     halt = Halt()
@@ -91,6 +102,7 @@ def serve(stage: Stage, account: AccountSettings, *, kill: KillSwitch, trading: 
         trading=trading,
         ledger=stage.ledger,
         live=live,
+        decided=decided,
         publisher=stage.publisher,
         clock=stage.clock,
         trace=stage.trace,

@@ -7,7 +7,7 @@ evidence like any other. A cancel may be repeated, so an unanswered one simply c
 import asyncio
 from dataclasses import dataclass
 
-from ordergate.ports.bus import Delivery, Publisher
+from ordergate.ports.bus import Delivery, Progress, Publisher
 from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Entry, Ledger, Won, append_evidence
 from ordergate.ports.trace import Trace
@@ -43,9 +43,10 @@ from services.order_submission.live import LiveOrders
 RESOLVE_WAIT_SECONDS = 0.5
 """How often a cancel looks again at an order whose fate at the venue is not known yet."""
 REPEAT_SECONDS = 0.5
-OVERTAKEN_MS = 1_000
 OVERTAKEN_AGAIN_SECONDS = 0.05
-"""A cancel may overtake the decision about its own order, whose intent stands before it in the stream: it looks again for so long."""
+"""A cancel may overtake the decision about its own order, whose intent stands before it in the stream: it looks again until risk has
+decided everything that does, however long risk may be away.
+"""
 CANCELS_AT_ONCE = 8
 
 
@@ -70,15 +71,18 @@ class CancelDesk:
         trading: Trading,
         ledger: Ledger,
         live: LiveOrders,
+        decided: Progress,
         publisher: Publisher,
         clock: Clock,
         trace: Trace,
     ) -> None:
+        """decided: how far risk has come in INTENTS."""
         self._venue = venue
         self._account = account
         self._trading = trading
         self._ledger = ledger
         self._live = live
+        self._decided = decided
         self._publisher = publisher
         self._clock = clock
         self._trace = trace
@@ -141,8 +145,10 @@ class CancelDesk:
         order_id = request.client_order_id
         if order_id is None and request.order_intent_id is not None:
             order_id = derive_client_order_id(request.account, request.strategy, request.order_intent_id)
+        # Asked before the ledger is read: what was decided then stands there.
+        is_decided = order_id is None or await self._decided.has_passed(delivery.sequence)
         entry = None if order_id is None else await self._ledger.last(self._venue, self._account, order_id)
-        if entry is None and self._clock.now_ms() < delivery.stored_at_ms + OVERTAKEN_MS:
+        if entry is None and not is_decided:
             await delivery.retry(after_seconds=OVERTAKEN_AGAIN_SECONDS)
             return
         refusal = self._refusal_of(request, entry)
@@ -176,7 +182,7 @@ class CancelDesk:
         if request.expires_at_ms is not None and self._clock.now_ms() >= request.expires_at_ms:
             return "expired", "the cancel's time to live has passed"
         if entry is None:
-            return "unknown_order", f"the ledger has had no such order for {OVERTAKEN_MS} ms"
+            return "unknown_order", "the ledger has no such order, and everything asked for before is decided"
         if entry.order.request.strategy != request.strategy:
             return (
                 "not_your_order",
@@ -185,7 +191,7 @@ class CancelDesk:
         return None
 
     async def _hear_cancel_all(self, delivery: Delivery, request: CancelAllRequest) -> None:
-        """Every order in scope that is live now. Those whose fate is not known yet are waited for; later orders are not touched."""
+        """Every order in scope whose intent stands before this one. Those whose fate is not known yet are waited for; later ones are not touched."""
         if request.expires_at_ms is not None and self._clock.now_ms() >= request.expires_at_ms:
             await self._refuse(
                 delivery,
@@ -196,6 +202,7 @@ class CancelDesk:
                 "the cancel's time to live has passed",
             )
             return
+        is_decided = await self._decided.has_passed(delivery.sequence)  # before the orders are read: see _hear_cancel
         in_scope = [
             entry
             for entry in await self._live.read()
@@ -208,6 +215,10 @@ class CancelDesk:
         pending = [result for result in results if result.outcome is None]
         if pending:
             await delivery.retry(after_seconds=max(result.again_seconds for result in pending))
+            return
+        if not is_decided:
+            # An order that was asked for before may be approved yet: what is there is canceled, but "nothing open" must wait.
+            await delivery.retry(after_seconds=OVERTAKEN_AGAIN_SECONDS)
             return
         await self._answer(
             delivery,

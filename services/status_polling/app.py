@@ -18,6 +18,9 @@ from ordergate.wire import streams
 from services.status_polling.handlers import Pace, PollingDesk
 from services.status_polling.market import MarketDesk, MarketPace
 
+OWNER_HOLD_MS = 2_000
+"""An answer normally comes in milliseconds. A lookup is a read, so looking while the sender may still wait is safe, and finds what a dead one left."""
+
 
 async def compose(frame: Frame) -> None:
     for venue in sorted({account.venue_name for account in frame.accounts}):
@@ -59,7 +62,6 @@ def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions
     checkpoint = BusCheckpoint(
         stage.shelf(streams.CHECKPOINTS), service=stage.name, venue=venue, account=name, clock=stage.clock
     )
-    declaration = reading.declaration
     desk = PollingDesk(
         venue=venue,
         account=name,
@@ -72,7 +74,7 @@ def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions
         checkpoint=checkpoint,
         clock=stage.clock,
         trace=stage.trace,
-        pace=Pace(policy=PollPolicy(owner_hold_ms=declaration.window_ms + declaration.send_margin_ms)),
+        pace=Pace(policy=PollPolicy(owner_hold_ms=OWNER_HOLD_MS)),
     )
     stage.task(f"orders:{name}", desk.follow_orders)
     stage.task(f"poll:{name}", desk.poll)

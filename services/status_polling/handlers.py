@@ -13,7 +13,7 @@ from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Entry, Ledger, Won, append_evidence
 from ordergate.ports.positions import Positions
 from ordergate.ports.trace import Trace
-from ordergate.ports.venue import Priority, Reading
+from ordergate.ports.venue import Priority, Reading, VenueTrade
 from ordergate.trading.errors import TransitionRefused, Unavailable
 from ordergate.trading.events import (
     Adopted,
@@ -35,12 +35,11 @@ from ordergate.trading.ids import (
     derive_client_order_id,
     derive_error_id,
 )
-from ordergate.trading.lifecycle import begin, may_resubmit, mismatch
+from ordergate.trading.lifecycle import CLOCK_SLACK_MS, begin, may_resubmit, mismatch
 from ordergate.trading.order import ZERO, Order, OrderKey, OrderRequest, State, Terms, VenueView
 from ordergate.trading.position import EXTERNAL
 from ordergate.trading.schedule import (
     PollPolicy,
-    Watch,
     due_lookups,
     fence_ms,
     is_missing,
@@ -50,7 +49,7 @@ from ordergate.trading.schedule import (
 from ordergate.wire import keys, subjects
 from ordergate.wire.messages import CursorDocument, DriftMessage
 from ordergate.wire.streams import STATUS_POLLING
-from services.status_polling.tracked import LiveBook, Tracked
+from services.status_polling.tracked import LiveBook, Tracked, track
 
 TRADES_PAGE = 1000
 LOOKUPS_AT_ONCE = 4
@@ -219,9 +218,7 @@ class PollingDesk:
         now_ms = self._clock.now_ms()
         self._live.note(entry, now_ms)
         # An order that ended in the ledger and is open at the venue is a correction.
-        return self._live.get(view.client_order_id) or Tracked(
-            entry=entry, watch=_watch(entry.order, now_ms), restated_ms=now_ms
-        )
+        return self._live.get(view.client_order_id) or track(entry, None, now_ms)
 
     async def _adopt(self, view: VenueView) -> None:
         """A live order that no intent of ours made: it goes into the ledger as the venue shows it, under the venue's name for it."""
@@ -251,21 +248,24 @@ class PollingDesk:
         await asyncio.gather(*(look_up(tracked) for tracked in chosen))
 
     async def _look_up(self, tracked: Tracked) -> None:
-        """Read one order by its client id. Nothing found proves nothing before the fence."""
+        """Read one order by itself. Nothing found proves nothing before the fence."""
         order, began_ns = tracked.order, self._trace.now_ns()
         asked_ms = self._clock.now_ms()
         fence = self._fence(order)
-        venue_ms = await self._venue_time_at_least() if fence is not None else 0
         try:
-            view = await self._reading.lookup(order.key.symbol, order.key.client_order_id, priority=Priority.RESOLVE)
+            venue_ms = 0 if fence is None else await self._venue_time_before(fence)
+            view = await self._find(order)
         finally:
             watch = tracked.watch
             tracked.watch = replace(watch, lookups=watch.lookups + 1, last_lookup_ms=asked_ms)
+        if fence is not None:
+            tracked.watch = replace(tracked.watch, fence_ms=self._clock.now_ms() + fence - self._venue_time_now())
         if view is not None:
             tracked.watch = replace(tracked.watch, seen_ms=asked_ms, missing_since_ms=None)
             await self._report(tracked, view, Source.LOOKUP)
         elif fence is not None and order.attempt is not None:
-            tracked.absent_asked_ms.append(venue_ms)
+            if self._has_own_time_passed(tracked):
+                tracked.absent_asked_ms.append(venue_ms)
             await self._settle_absence(tracked, fence)
         self._trace.span(
             "status_polling.lookup",
@@ -279,13 +279,34 @@ class PollingDesk:
             },
         )
 
-    async def _venue_time_at_least(self) -> int:
-        """The venue's own time as it answered before the next question is asked. An older answer is a lower bound, so it serves a while."""
+    async def _find(self, order: Order) -> VenueView | None:
+        """By the venue's id where it is known: that names one order whatever became of the client id, ours or not."""
+        if order.venue_order_id is not None:
+            return await self._reading.order(order.key.symbol, order.venue_order_id)
+        return await self._reading.lookup(order.key.symbol, order.key.client_order_id, priority=Priority.RESOLVE)
+
+    async def _venue_time_before(self, fence: int) -> int:
+        """The venue's own time as it answered before the next question is asked.
+
+        An older answer is a lower bound, so it serves a while; but not where a newer one could show that the fence has passed.
+        """
         now = self._clock.monotonic()
-        if now - self._venue_time_read_at > VENUE_TIME_SECONDS:
+        age = now - self._venue_time_read_at
+        could_have_passed = self._venue_time_ms <= fence < self._venue_time_now()
+        if age > VENUE_TIME_SECONDS or could_have_passed:
             self._venue_time_ms = await self._reading.venue_time_ms()
             self._venue_time_read_at = now
         return self._venue_time_ms
+
+    def _venue_time_now(self) -> int:
+        """About what the venue's clock shows; for deciding when to ask, never for a proof."""
+        age = self._clock.monotonic() - self._venue_time_read_at
+        return self._venue_time_ms if age == float("inf") else self._venue_time_ms + int(age * 1000)
+
+    def _has_own_time_passed(self, tracked: Tracked) -> bool:
+        """Whether window and settle have passed on our own clock too: the venue's may have jumped ahead, and jump back before a late request arrives."""
+        declaration = self._reading.declaration
+        return self._clock.now_ms() - tracked.attempt_since_ms >= declaration.window_ms + declaration.settle_ms
 
     def _fence(self, order: Order) -> int | None:
         if order.attempt is None or order.state not in {State.SUBMITTING, State.UNKNOWN}:
@@ -329,7 +350,7 @@ class PollingDesk:
         while True:
             start = None if from_id is None else TradeId(from_id)
             page = await self._reading.trades(order.key.symbol, from_id=start, limit=TRADES_PAGE)
-            if any(trade.client_order_id == order.key.client_order_id for trade in page):
+            if any(_may_be_of(order, trade) for trade in page):
                 return False
             if len(page) < TRADES_PAGE:
                 break
@@ -398,8 +419,12 @@ class PollingDesk:
         )
 
 
-def _watch(order: Order, now_ms: int) -> Watch:
-    return Watch(state=order.state, since_ms=min(order.revised_at_ms, now_ms))
+def _may_be_of(order: Order, trade: VenueTrade) -> bool:
+    """A trade that names no order of ours may be any that fits."""
+    if trade.client_order_id is not None:
+        return trade.client_order_id == order.key.client_order_id
+    since_ms = (order.first_attempt_ms or 0) - CLOCK_SLACK_MS
+    return trade.side is order.terms.side and trade.venue_time_ms >= since_ms
 
 
 def _adopted_request(key: OrderKey, view: VenueView) -> OrderRequest:

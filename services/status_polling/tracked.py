@@ -10,11 +10,15 @@ from ordergate.trading.schedule import Watch
 
 @dataclass(slots=True)
 class Tracked:
-    """One live order. absent_asked_ms: venue time before each lookup of the present attempt that found nothing."""
+    """One live order. absent_asked_ms: venue time before each lookup of the present attempt that found nothing; attempt_since_ms: since when,
+
+    on this clock, the attempt is known to have begun.
+    """
 
     entry: Entry
     watch: Watch
     restated_ms: int
+    attempt_since_ms: int
     absent_asked_ms: list[int] = field(default_factory=list)
 
     @property
@@ -54,8 +58,7 @@ class LiveBook:
                 self._by_venue_id.pop(order.venue_order_id, None)
             return
         if before is None or _began_anew(before.order, order):
-            watch = Watch(state=order.state, since_ms=min(order.revised_at_ms, now_ms))
-            self._tracked[order_id] = Tracked(entry=entry, watch=watch, restated_ms=order.revised_at_ms)
+            self._tracked[order_id] = track(entry, before, now_ms)
         else:
             before.entry, before.restated_ms = entry, order.revised_at_ms
         if order.venue_order_id is not None:
@@ -63,6 +66,24 @@ class LiveBook:
 
     def count(self, state: State) -> int:
         return sum(1 for tracked in self._tracked.values() if tracked.order.state is state)
+
+
+def track(entry: Entry, before: Tracked | None, now_ms: int) -> Tracked:
+    """An order in a state that is new to the schedule. What was learned of the same attempt stays."""
+    order = entry.order
+    since_ms = min(order.revised_at_ms, now_ms)
+    same_attempt = before is not None and before.order.attempt == order.attempt
+    return Tracked(
+        entry=entry,
+        watch=Watch(
+            state=order.state, since_ms=since_ms, fence_ms=before.watch.fence_ms if before and same_attempt else None
+        ),
+        restated_ms=order.revised_at_ms,
+        attempt_since_ms=before.attempt_since_ms
+        if before and same_attempt
+        else min(order.unknown_since_ms or since_ms, since_ms),
+        absent_asked_ms=before.absent_asked_ms if before and same_attempt else [],
+    )
 
 
 def _began_anew(before: Order, after: Order) -> bool:

@@ -188,3 +188,28 @@ async def test_an_order_that_waits_for_budget_longer_than_it_lives_expires_unsen
 async def test_nothing_differs_in_the_end(desk: Desk) -> None:
     await desk.cancel_everything()
     await desk.wait_no_differences()
+
+
+async def test_a_proven_absence_is_sent_again_only_where_the_intent_asks_for_it_and_lives(desk: Desk) -> None:
+    """resubmit: attempt 2, after risk let it pass again. Too short a life: not_placed. Executed after all: found, and never sent again."""
+    never = {"kind": "reset", "phase": "before", "call": PLACE, "times": 1}
+    lost = {"kind": "answer_lost", "call": PLACE, "times": 1}
+    again = desk.place_body(resubmit=True)
+    short = desk.place_body(resubmit=True, validForMs=4_000)
+    executed = desk.place_body(resubmit=True)
+    bodies = (again, short, executed)
+    await desk.faults(
+        *(
+            {**rule, "clientOrderId": body["clientOrderId"]}
+            for rule, body in zip((never, never, lost), bodies, strict=True)
+        )
+    )
+    for body in bodies:
+        await desk.publish(desk.subject(body), body)
+    ended = await asyncio.gather(*(desk.wait_order(body["clientOrderId"], limit_seconds=40) for body in bodies))
+    assert [order["state"] for order in ended] == ["filled", "not_placed", "filled"]
+    assert [order["attempt"]["number"] for order in ended] == [2, 1, 1]
+    states = ["approved", "submitting", "unknown", "approved", "submitting", "filled"]
+    assert await desk.states(again["clientOrderId"]) == states
+    for body, count in zip(bodies, (1, 0, 1), strict=True):
+        assert len(await desk.venue_orders(body["clientOrderId"])) == count

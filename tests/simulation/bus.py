@@ -362,7 +362,12 @@ class SimBus:
         found = self.consumers[name].get(consumer)
         if found is None:
             return {"error": _error(_CONSUMER_NOT_FOUND)}
-        return {"config": found.config, "num_pending": found.pending, "num_ack_pending": found.unacknowledged}
+        return {
+            "config": found.config,
+            "num_pending": found.pending,
+            "num_ack_pending": found.unacknowledged,
+            "ack_floor": {"stream_seq": found.ack_floor},
+        }
 
     # Small things.
 

@@ -73,6 +73,12 @@ class Consumer:
     def unacknowledged(self) -> int:
         return len(self._unacked)
 
+    @property
+    def ack_floor(self) -> int:
+        """Everything of this consumer up to this stream sequence is answered. A server names the last such message; this may be beyond it."""
+        undone = [*self._unacked, *self._again, *([self._backlog[0]] if self._backlog else [])]
+        return min(undone) - 1 if undone else self.stream.last_sequence
+
     def covers(self, tokens: list[str]) -> bool:
         return any(covers(one, tokens) for one in self.filters)
 

@@ -20,6 +20,7 @@ from ordergate.runtime.ledger import StreamLedger
 from ordergate.runtime.market import ShelfMarketBoard, ShelfMarketData
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.presence import Presence
+from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.publisher import BusPublisher
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.shelf import BusShelf
@@ -185,7 +186,10 @@ def _compose_submission(process: Process, stage: SimStage, around: Surroundings)
     for account in around.accounts:
         trading = SimTrading(process.line(around, account), budget_seconds=around.budget_seconds)
         reading = SimReading(process.line(around, account))
-        desks.append(order_submission.serve(stage, account, kill=kill, trading=trading, reading=reading))
+        decided = ConsumerProgress(stage.bus, streams.risk_consumer(account.venue_name, account.account_name))
+        desks.append(
+            order_submission.serve(stage, account, kill=kill, decided=decided, trading=trading, reading=reading)
+        )
     responder = KillResponder(
         kill,
         service=stage.name,

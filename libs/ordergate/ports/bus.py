@@ -74,6 +74,13 @@ class Feed(Protocol):
         """Every FILLS message of the account after stream sequence `after`, None once the end is reached."""
 
 
+class Progress(Protocol):
+    """How far the consumer of another service has come."""
+
+    async def has_passed(self, sequence: int) -> bool:
+        """Whether every message that it hears, up to this stream sequence, has been acknowledged. Raises BusUnavailable."""
+
+
 class Shelf(Protocol):
     """A key-value bucket. Values are small JSON documents."""
 

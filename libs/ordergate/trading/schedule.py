@@ -20,7 +20,7 @@ class PollPolicy:
     """How often to ask; all in ms.
 
     lookup_delays_ms: from the moment an order needs lookups to the first, from the first to the second, ...; the last repeats.
-    owner_hold_ms: how long the owner of a `submitting` may still be at it, the venue's window plus a margin.
+    owner_hold_ms: how long a `submitting` is left to its owner before it is looked up.
     young_ms: how long after its last change an order may be missing from a list without that meaning anything.
     """
 
@@ -37,6 +37,7 @@ class Watch:
     since_ms: when the order came into this state. seen_ms: when a question was asked whose answer last showed it (list or
     lookup). missing_since_ms: when the first list was asked, after that, that did not show it. lookups, last_lookup_ms: those
     made since `since_ms` or since it went missing. owner_gone: the process that wrote `submitting` is known to be dead.
+    fence_ms: about when, on this clock, the fence of its attempt passes: when to ask, never what the answer proves.
     """
 
     state: State
@@ -46,6 +47,7 @@ class Watch:
     lookups: int = 0
     last_lookup_ms: int | None = None
     owner_gone: bool = False
+    fence_ms: int | None = None
 
 
 def next_lookup_ms(watch: Watch, policy: PollPolicy) -> int | None:
@@ -57,7 +59,24 @@ def next_lookup_ms(watch: Watch, policy: PollPolicy) -> int | None:
     delay = delays[min(watch.lookups, len(delays) - 1)]
     if watch.lookups == 0 or watch.last_lookup_ms is None:
         return needed_from + delays[0]
-    return max(needed_from, watch.last_lookup_ms + delay)
+    regular = max(needed_from, watch.last_lookup_ms + delay)
+    return regular if watch.fence_ms is None else min(regular, _at_the_fence(watch.fence_ms, watch.last_lookup_ms))
+
+
+FENCE_LOOKUP_AFTER_MS = 60
+FENCE_LOOKUP_EVERY_MS = 300
+FENCE_LOOKUPS_MS_MAX = 1_500
+
+
+def _at_the_fence(fence_ms: int, last_ms: int) -> int:
+    """Just after the fence, and again soon: the two lookups that may prove absence. After a while the usual pace is enough."""
+    if last_ms < fence_ms + FENCE_LOOKUP_AFTER_MS:
+        return fence_ms + FENCE_LOOKUP_AFTER_MS
+    in_haste = last_ms < fence_ms + FENCE_LOOKUPS_MS_MAX
+    return last_ms + (FENCE_LOOKUP_EVERY_MS if in_haste else _NOT_IN_HASTE_MS)
+
+
+_NOT_IN_HASTE_MS = 3_600_000
 
 
 def due_lookups(watches: Iterable[Watch], policy: PollPolicy, now_ms: int) -> Sequence[int]:

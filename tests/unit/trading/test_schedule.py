@@ -121,3 +121,21 @@ def test_nothing_that_is_due_is_slept_over(watched: list[Watch], last_list: int 
     elif wake is not None:
         assert not due_lookups(watched, POLICY, wake - 1) or wake == START
         assert START <= wake <= START + POLICY.list_period_ms
+
+
+def test_the_two_lookups_that_may_prove_absence_come_right_behind_the_fence() -> None:
+    """Unknown at 0, fence at 6,000: without it the pauses of two seconds would end at 9,500."""
+    asked = [0]
+    watch = Watch(state=State.UNKNOWN, since_ms=0, lookups=1, last_lookup_ms=0, fence_ms=6_000)
+    while len([at_ms for at_ms in asked if at_ms > 6_000]) < 2:
+        at_ms = next_lookup_ms(watch, POLICY)
+        assert at_ms is not None
+        asked.append(at_ms)
+        watch = replace(watch, lookups=watch.lookups + 1, last_lookup_ms=at_ms)
+    assert asked[-1] <= 6_500
+    assert len(asked) <= 8
+
+
+def test_long_after_the_fence_an_order_that_stays_unknown_is_asked_about_at_the_usual_pace() -> None:
+    watch = Watch(state=State.UNKNOWN, since_ms=0, lookups=9, last_lookup_ms=20_000, fence_ms=6_000)
+    assert next_lookup_ms(watch, POLICY) == 20_000 + POLICY.lookup_delays_ms[-1]
