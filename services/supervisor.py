@@ -28,8 +28,9 @@ SERVICES = (RISK, ORDER_SUBMISSION, STATUS_POLLING, FILL_STREAMING, POSITION_TRA
 SIMULATOR = "venue_simulator"
 BUS = "nats-server"
 LOOK_AGAIN_SECONDS = 0.05
-CRASH_PAUSE_SECONDS = 1.0
-"""Before the second start of a process that lived less than this."""
+SHORT_LIFE_SECONDS = 5.0
+CRASH_PAUSE_SECONDS = (0.0, 0.2, 0.5, 1.0)
+"""Before a process is started again that ended: the first for one that had lived longer than a short life, then for each short life more."""
 STOP_SECONDS = 15.0
 BUS_STARTS_MAX = 10
 """In a row without success."""
@@ -196,14 +197,15 @@ class Supervisor:
         self._keepers.append(asyncio.get_running_loop().create_task(keeper))
 
     async def _keep_part(self, part: Part) -> None:
+        short_lives = 0
         while part.process is not None:
             began = time.monotonic()
             code = await part.process.wait()
             if code == EXIT_MISCONFIGURED:
                 self._fail(f"{part.name} refused to start; see {part.log}")
                 return
-            if time.monotonic() - began < CRASH_PAUSE_SECONDS:
-                await asyncio.sleep(CRASH_PAUSE_SECONDS)
+            short_lives = short_lives + 1 if time.monotonic() - began < SHORT_LIFE_SECONDS else 0
+            await asyncio.sleep(CRASH_PAUSE_SECONDS[min(short_lives, len(CRASH_PAUSE_SECONDS) - 1)])
             await _launch(part)
 
     async def _watch_simulator(self, part: Part) -> None:

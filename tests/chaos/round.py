@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,13 +60,22 @@ class Result:
 
 
 async def run_round(
-    kind: str, *, seed: int, home: Path, hits: Counter[str], load_seconds: float = LOAD_SECONDS
+    kind: str,
+    *,
+    seed: int,
+    home: Path,
+    hits: Counter[str],
+    load_seconds: float = LOAD_SECONDS,
+    armed: Mapping[str, str] | None = None,
 ) -> Result:
-    """Raises Skipped where the machine cannot. Everything that it started has ended when it returns."""
+    """Everything that it started has ended when it returns. Raises Skipped where the machine cannot.
+
+    hits: of crash points in the rounds before; armed: those of each service, in place of such that were hit least.
+    """
     result = Result(kind=kind, seed=seed, home=home)
     began = time.monotonic()
     try:
-        async with _system(kind, seed, home, hits, load_seconds) as ground:
+        async with _system(kind, seed, home, load_seconds, armed or _armed(kind, seed, hits)) as ground:
             result.watch = ground.watch
             try:
                 await _live(ground, result)
@@ -83,8 +92,9 @@ async def run_round(
 
 
 @asynccontextmanager
-async def _system(kind: str, seed: int, home: Path, hits: Counter[str], load_seconds: float) -> AsyncIterator[Ground]:
-    drawn = random.Random(f"{seed}:disturbance")
+async def _system(
+    kind: str, seed: int, home: Path, load_seconds: float, armed: Mapping[str, str]
+) -> AsyncIterator[Ground]:
     diary = home / "crashes.txt"
     async with AsyncExitStack() as stack:
         if kind == "full_disk":
@@ -99,14 +109,15 @@ async def _system(kind: str, seed: int, home: Path, hits: Counter[str], load_sec
             installation=written.installation,
             simulator_document=written.simulator,
             ports=Ports(nats=nats, simulator=simulator, health=0),
-            environment={"ORDERGATE_CRASH_DIARY": str(diary)},
-            overrides=_overrides(kind, drawn, hits, links),
+            # Byte code is kept as on anybody's machine: starting again would take half as long again without.
+            environment={"ORDERGATE_CRASH_DIARY": str(diary), "PYTHONDONTWRITEBYTECODE": ""},
+            overrides=_overrides(armed, links),
         )
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
         await supervisor.ready(limit_seconds=READY_SECONDS)
         ground = Ground(
-            home=home, supervisor=supervisor, watch=Watch(supervisor), drawn=drawn, seconds=load_seconds,
+            home=home, supervisor=supervisor, watch=Watch(supervisor), drawn=random.Random(f"{seed}:disturbance"), seconds=load_seconds,
             diary=diary, replicas=written.replicas, links=links,
         )  # fmt: skip
         for service in {"frozen": ("order_submission",), "replicas": SERVICES}.get(kind, ()):
@@ -143,18 +154,19 @@ async def _links(stack: AsyncExitStack, nats: int, simulator: int) -> dict[str, 
     return links
 
 
-def _overrides(
-    kind: str, drawn: random.Random, hits: Counter[str], links: dict[str, Proxy]
-) -> dict[str, dict[str, str]]:
+def _armed(kind: str, seed: int, hits: Counter[str]) -> dict[str, str]:
+    drawn = random.Random(f"{seed}:points")
     if kind == "points":
-        return {service: {"ORDERGATE_CRASH": armed} for service, armed in armed_points(drawn, hits).items()}
-    if kind == "frozen":
-        return {"order_submission": {"ORDERGATE_CRASH": freezing_point(drawn)}}
-    return {
-        service: {"ORDERGATE_NATS_URL": f"nats://127.0.0.1:{links[service].port}"}
-        for service in SERVICES
-        if service in links
-    }
+        return armed_points(drawn, hits)
+    return {"order_submission": freezing_point(drawn)} if kind == "frozen" else {}
+
+
+def _overrides(armed: Mapping[str, str], links: Mapping[str, Proxy]) -> dict[str, dict[str, str]]:
+    made = {service: {"ORDERGATE_CRASH": points} for service, points in armed.items()}
+    for service in SERVICES:
+        if service in links:
+            made.setdefault(service, {})["ORDERGATE_NATS_URL"] = f"nats://127.0.0.1:{links[service].port}"
+    return made
 
 
 async def _live(ground: Ground, result: Result) -> None:
