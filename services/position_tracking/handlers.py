@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pydantic import JsonValue
+
 from ordergate.ports.bus import Feed, Publisher, StoredFill
 from ordergate.ports.checkpoint import Checkpoint, Mark
 from ordergate.ports.clock import Clock
-from ordergate.ports.positions import Positions
+from ordergate.ports.positions import Positions, StoredPosition
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import Reading, VenuePosition
 from ordergate.trading.errors import Unavailable
@@ -63,6 +65,7 @@ class PositionDesk:
         self._pace = pace
         self._folded: dict[Symbol, Position] = {}
         self._stored_at: dict[Symbol, int] = {}  # stream sequence of the last message of each symbol
+        self._published: dict[Symbol, int] = {}  # how far that message is folded
         self._dirty: set[Symbol] = set()
         self._up_to = 0
         self._published_up_to = 0
@@ -112,10 +115,22 @@ class PositionDesk:
         await self.rebuilt.wait()
         while True:
             try:
+                await self.publish_lost()
                 await self.compare()
             except Unavailable:
                 self._suspected = {}  # a comparison that did not happen confirms nothing
             await self._clock.sleep(self._pace.compare_seconds)
+
+    async def publish_lost(self) -> None:
+        """POSITIONS is written after its answer, so a bus that dies may lose the last of it: what stands there is looked at, and said again."""
+        stored = await self._stored()
+        for symbol, published in self._published.items():
+            found = stored.get(symbol)
+            if found is None or found.position.up_to_sequence < published:
+                self._stored_at[symbol] = 0 if found is None else found.sequence
+                self._published[symbol] = 0 if found is None else found.position.up_to_sequence
+                self._dirty.add(symbol)
+                self._changed.set()
 
     async def compare(self) -> None:
         folds_before = self._fold_count
@@ -141,15 +156,32 @@ class PositionDesk:
 
     def mark(self) -> Mark | None:
         """For the checkpoint: how far *every* symbol is published; never more, or a symbol's first fill could be skipped."""
-        return Mark(sequence=self._published_up_to) if self.rebuilt.is_set() else None
+        published: dict[str, JsonValue] = dict(self._published.items())
+        return Mark(sequence=self._published_up_to, state={"published": published}) if self.rebuilt.is_set() else None
 
     async def _load(self) -> None:
-        for stored in await self._positions.load(self._venue, self._account):
-            self._folded[stored.position.symbol] = stored.position
-            self._stored_at[stored.position.symbol] = stored.sequence
+        for symbol, stored in (await self._stored()).items():
+            self._folded[symbol] = stored.position
+            self._stored_at[symbol] = stored.sequence
+            self._published[symbol] = stored.position.up_to_sequence
         mark = await self._checkpoint.load()
-        self._up_to = 0 if mark is None else mark.sequence
+        self._up_to = 0 if mark is None else self._folded_from(mark)
         self._published_up_to = self._up_to
+
+    def _folded_from(self, mark: Mark) -> int:
+        """The checkpoint's place, or before it where a position that was published then is lost."""
+        published = mark.state.get("published")
+        if not isinstance(published, dict):
+            return 0
+        lost = [
+            self._published.get(Symbol(symbol), 0)
+            for symbol, up_to in published.items()
+            if self._published.get(Symbol(symbol), 0) < int(str(up_to))
+        ]
+        return min((mark.sequence, *lost))
+
+    async def _stored(self) -> dict[Symbol, StoredPosition]:
+        return {stored.position.symbol: stored for stored in await self._positions.load(self._venue, self._account)}
 
     def _fold(self, stored: StoredFill) -> None:
         fill, began_ns = stored.fill, self._trace.now_ns()
@@ -177,17 +209,20 @@ class PositionDesk:
     async def _publish_symbol(self, symbol: Symbol) -> None:
         while True:
             position = self._folded[symbol]
+            if self._published.get(symbol, 0) > position.up_to_sequence:
+                return  # another replica is ahead: it speaks for both
             mark = self._marks.get(symbol)
             sequence = await self._positions.store(position, mark_price=mark, after=self._stored_at.get(symbol, 0))
             if sequence is not None:
                 self._stored_at[symbol] = sequence
+                self._published[symbol] = position.up_to_sequence
                 return
-            # Another replica wrote. What is folded further counts; both fold the same stream, so neither is wrong.
-            for stored in await self._positions.load(self._venue, self._account):
-                if stored.position.symbol == symbol:
-                    self._stored_at[symbol] = stored.sequence
-                    if stored.position.up_to_sequence >= position.up_to_sequence:
-                        return
+            # Another replica wrote, or the bus lost its last moments. What is folded further counts; all fold the same stream, so none is wrong.
+            stored = (await self._stored()).get(symbol)
+            self._stored_at[symbol] = 0 if stored is None else stored.sequence
+            if stored is not None and stored.position.up_to_sequence >= position.up_to_sequence:
+                self._published[symbol] = stored.position.up_to_sequence
+                return
 
     def _note_marks(self, theirs: Sequence[VenuePosition]) -> None:
         """A symbol that the venue no longer shows has no mark: an old one would pass for the present price."""
