@@ -6,20 +6,21 @@ The cursor trails by the venue's lag, so a trade that shows late is still ahead 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self
 
 from pydantic import JsonValue
 
 from ordergate.ports.bus import Feed, Publisher, Shelf, StoredFill
-from ordergate.ports.checkpoint import Checkpoint, Mark
+from ordergate.ports.checkpoint import DAMAGED, Checkpoint, Mark
 from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Ledger
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import Reading, VenueTrade
-from ordergate.trading.errors import Unavailable
+from ordergate.trading.errors import Unavailable, Unreadable
 from ordergate.trading.fills import Fill, infer, inferred_id, reversal_id, reverse
 from ordergate.trading.ids import AccountName, ClientOrderId, StrategyName, Symbol, TradeId, VenueName, VenueOrderId
 from ordergate.trading.order import ZERO
@@ -191,22 +192,23 @@ class FillDesk:
     async def _load(self) -> None:
         for symbol in self._symbols:
             cursor = await self._cursors.get(keys.cursor(self._venue, self._account, symbol))
-            from_id = None if cursor is None else CursorDocument.of(cursor).from_id
-            self._from_id[symbol] = None if from_id is None else TradeId(from_id)
+            self._from_id[symbol] = _place_of(cursor)
         mark = await self._checkpoint.load()
-        if mark is None:
+        try:
+            kept = None if mark is None else _Kept.of(mark)
+        except DAMAGED:
+            kept = None
+        if mark is None or kept is None:
             return
         self._orders_sequence = mark.sequence
-        self._sums = _Sums.of_state(mark.state["sums"])
-        counted = mark.state["counted"]
-        orphans = mark.state.get("orphans")
-        self._uncounted = {str(order) for order in orphans} if isinstance(orphans, list) else set()
+        self._sums = kept.sums
+        self._uncounted = kept.orphans
         for client_order_id in mark.live:
             entry = await self._ledger.last(self._venue, self._account, ClientOrderId(client_order_id))
             watched = None if entry is None else self._watch.note(entry, self._clock.monotonic())
-            if watched is not None and isinstance(counted, dict):
+            if watched is not None:
                 # Watched when the mark was made, so what is counted of it is all that was stored; nothing, if it says nothing.
-                _restore_counted(watched, counted.get(client_order_id))
+                _restore_counted(watched, kept.counted.get(client_order_id))
 
     async def _count_stored(self) -> None:
         """Read FILLS on from where it was counted last; once more from the beginning for orders whose past is not known."""
@@ -404,9 +406,12 @@ class FillDesk:
         else:
             standing = await self._standing_inferred(trade)
         for trade_id in standing:
-            fill = await self._publisher.stored_fill(
-                self._venue, self._account, trade.symbol, trade_id, trade.venue_order_id
-            )
+            try:
+                fill = await self._publisher.stored_fill(
+                    self._venue, self._account, trade.symbol, trade_id, trade.venue_order_id
+                )
+            except Unreadable:
+                continue  # it counts nowhere, so there is nothing to take back
             if fill is not None:
                 await self._store(reverse(fill, now_ms=self._clock.now_ms()))
 
@@ -423,9 +428,13 @@ class FillDesk:
         return standing
 
     async def _is_stored(self, trade: VenueTrade, trade_id: TradeId) -> bool:
-        fill = await self._publisher.stored_fill(
-            self._venue, self._account, trade.symbol, trade_id, trade.venue_order_id
-        )
+        """Also where what stands there cannot be read: nothing else can be stored in its place."""
+        try:
+            fill = await self._publisher.stored_fill(
+                self._venue, self._account, trade.symbol, trade_id, trade.venue_order_id
+            )
+        except Unreadable:
+            return True
         return fill is not None
 
     async def _infer_hidden(self, symbol: Symbol, asked_at: float) -> None:
@@ -503,6 +512,64 @@ def _identity(trade: VenueTrade) -> tuple[Symbol, TradeId, VenueOrderId]:
     return trade.symbol, trade.trade_id, trade.venue_order_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What is stored of one order, as a checkpoint keeps it."""
+
+    ids: set[TradeId]
+    stored: Decimal
+    inferred: set[TradeId]
+    inferred_count: int
+
+    @classmethod
+    def of(cls, state: JsonValue) -> Self:
+        """Raises one of DAMAGED."""
+        if not isinstance(state, dict):
+            raise TypeError("not an object")
+        ids, inferred, count = state["ids"], state["inferred"], state["inferredCount"]
+        if not (isinstance(ids, list) and isinstance(inferred, list) and isinstance(count, int)):
+            raise TypeError("not what is counted of an order")
+        stored = Decimal(str(state["stored"]))
+        if not stored.is_finite():
+            raise ValueError("not an amount")
+        return cls(
+            ids={TradeId(str(each)) for each in ids},
+            stored=stored,
+            inferred={TradeId(str(each)) for each in inferred},
+            inferred_count=count,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """The service's own state in a mark."""
+
+    sums: _Sums
+    counted: Mapping[str, _Counted]
+    orphans: set[str]
+
+    @classmethod
+    def of(cls, mark: Mark) -> Self:
+        """Raises one of DAMAGED."""
+        counted, orphans = mark.state["counted"], mark.state.get("orphans")
+        if not isinstance(counted, dict):
+            raise TypeError("counted is no object")
+        return cls(
+            sums=_Sums.of_state(mark.state["sums"]),
+            counted={order: _Counted.of(state) for order, state in counted.items()},
+            orphans={str(order) for order in orphans} if isinstance(orphans, list) else set(),
+        )
+
+
+def _place_of(cursor: bytes | None) -> TradeId | None:
+    """Where a trade list is read from; None: from its oldest, also when the cursor cannot be read. Nothing is stored twice."""
+    try:
+        from_id = None if cursor is None else CursorDocument.of(cursor).from_id
+    except Unreadable:
+        return None
+    return None if from_id is None else TradeId(from_id)
+
+
 def _counted_state(watched: Watched) -> JsonValue:
     return {
         "ids": [*sorted(watched.counted)],
@@ -512,14 +579,11 @@ def _counted_state(watched: Watched) -> JsonValue:
     }
 
 
-def _restore_counted(watched: Watched, state: JsonValue) -> None:
+def _restore_counted(watched: Watched, counted: _Counted | None) -> None:
     watched.is_count_certain = True
-    if not isinstance(state, dict):
+    if counted is None:
         return
-    ids, inferred, count = state["ids"], state["inferred"], state["inferredCount"]
-    if not (isinstance(ids, list) and isinstance(inferred, list) and isinstance(count, int)):
-        return
-    watched.counted = {TradeId(str(each)) for each in ids}
-    watched.stored = Decimal(str(state["stored"]))
-    watched.inferred = {TradeId(str(each)) for each in inferred}
-    watched.inferred_count = count
+    watched.counted = set(counted.ids)
+    watched.stored = counted.stored
+    watched.inferred = set(counted.inferred)
+    watched.inferred_count = counted.inferred_count

@@ -98,7 +98,9 @@ class OrderDesk:
 
     async def submit(self, delivery: Delivery) -> None:
         """Take one `approved` message to an outcome in the ledger, then acknowledge it."""
-        record = decode_order(delivery.data, sequence=delivery.sequence, stored_at_ms=delivery.stored_at_ms)
+        record = decode_order(
+            delivery.data, sequence=delivery.sequence, stored_at_ms=delivery.stored_at_ms, subject=delivery.subject
+        )
         entry = Entry(
             order=record.order,
             sequence=delivery.sequence,

@@ -1,13 +1,15 @@
 """The account as risk sees it: the book, fed from ORDERS and FILLS, kept over restarts by a checkpoint."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self
 
 from pydantic import JsonValue
 
 from ordergate.ports.bus import Feed
-from ordergate.ports.checkpoint import Checkpoint, Mark
+from ordergate.ports.checkpoint import DAMAGED, Checkpoint, Mark
 from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Entry, Ledger
 from ordergate.ports.market import MarketData
@@ -16,7 +18,7 @@ from ordergate.trading.amounts import add, subtract, total
 from ordergate.trading.book import Book
 from ordergate.trading.errors import Unavailable
 from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueName
-from ordergate.trading.order import PositionSide, State
+from ordergate.trading.order import ZERO, PositionSide, State
 from ordergate.trading.position import PnlDay, Position, unrealised
 from ordergate.wire.facts import decimal_text
 
@@ -145,22 +147,23 @@ class AccountFold:
 
     async def _load(self) -> None:
         mark = await self._checkpoint.load()
-        if mark is None:
+        try:
+            kept = None if mark is None else _Kept.of(mark)
+        except DAMAGED:
+            kept = None
+        if mark is None or kept is None:
             return
         self._sequence = mark.sequence
-        for symbol, side, quantity in _rows(mark.state["positions"]):
-            self.book.note_position(Symbol(symbol), PositionSide(side), Decimal(quantity))
-        folded = mark.state["folded"]
+        for (symbol, side), quantity in kept.positions.items():
+            self.book.note_position(symbol, side, quantity)
         for order_id in mark.live:
             entry = await self._ledger.last(self._venue, self._account, ClientOrderId(order_id))
             if entry is None:
                 continue
             self._note_awaiting(entry)
-            sums = folded.get(order_id) if isinstance(folded, dict) else None
-            quantity, notional = (str(part) for part in (sums if isinstance(sums, list) else ("0", "0")))
-            self.book.note_order(entry.order, sequence=entry.sequence, folded=(Decimal(quantity), Decimal(notional)))
-        self.book.fills_sequence = int(str(mark.state["fillsSequence"]))
-        self.book.day = _day_of(mark.state["day"])
+            self.book.note_order(entry.order, sequence=entry.sequence, folded=kept.folded.get(order_id, (ZERO, ZERO)))
+        self.book.fills_sequence = kept.fills_sequence
+        self.book.day = kept.day
 
     def _equity_of(self, position: Position) -> Decimal:
         equity = subtract(position.realised_pnl, total(position.fees.values()))
@@ -168,10 +171,53 @@ class AccountFold:
         return equity if price is None else add(equity, unrealised(position, price.price))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What a mark says of the book. folded: of each live order, the quantity and notional of its fills that are in the positions."""
+
+    positions: Mapping[tuple[Symbol, PositionSide], Decimal]
+    folded: Mapping[str, tuple[Decimal, Decimal]]
+    fills_sequence: int
+    day: PnlDay | None
+
+    @classmethod
+    def of(cls, mark: Mark) -> Self:
+        """Raises one of DAMAGED."""
+        folded = mark.state["folded"]
+        if not isinstance(folded, dict):
+            raise TypeError("folded is no object")
+        return cls(
+            positions={
+                (Symbol(symbol), PositionSide(side)): _amount(quantity)
+                for symbol, side, quantity in _rows(mark.state["positions"])
+            },
+            folded={order: (_amount(sums[0]), _amount(sums[1])) for order, *sums in _rows_of(folded)},
+            fills_sequence=_sequence(mark.state["fillsSequence"]),
+            day=_day_of(mark.state["day"]),
+        )
+
+
 def _rows(state: JsonValue) -> list[tuple[str, str, str]]:
     if not isinstance(state, list):
-        return []
+        raise TypeError("not a list")
     return [(str(row[0]), str(row[1]), str(row[2])) for row in state if isinstance(row, list)]
+
+
+def _rows_of(state: Mapping[str, JsonValue]) -> list[tuple[str, str, str]]:
+    return [(name, str(row[0]), str(row[1])) for name, row in state.items() if isinstance(row, list)]
+
+
+def _amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError("not an amount")
+    return amount
+
+
+def _sequence(value: JsonValue) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError("not a sequence")
+    return value
 
 
 def _day_state(day: PnlDay | None) -> JsonValue:
@@ -182,13 +228,15 @@ def _day_state(day: PnlDay | None) -> JsonValue:
 
 
 def _day_of(state: JsonValue) -> PnlDay | None:
-    if not isinstance(state, list):
+    if state is None:
         return None
+    if not isinstance(state, list):
+        raise TypeError("not a day")
     day, start, equity, peak, at_ms = (str(part) for part in state)
     return PnlDay(
         day=int(day),
-        start_equity=Decimal(start),
-        equity=Decimal(equity),
-        peak_equity=Decimal(peak),
+        start_equity=_amount(start),
+        equity=_amount(equity),
+        peak_equity=_amount(peak),
         sampled_at_ms=int(at_ms),
     )

@@ -14,7 +14,7 @@ from ordergate.ports.ledger import Entry, Ledger, Won, append_evidence
 from ordergate.ports.positions import Positions
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import Priority, Reading, VenueTrade
-from ordergate.trading.errors import TransitionRefused, Unavailable
+from ordergate.trading.errors import TransitionRefused, Unavailable, Unreadable
 from ordergate.trading.events import (
     Adopted,
     LaterEvent,
@@ -346,7 +346,10 @@ class PollingDesk:
     async def _witnesses_agree(self, order: Order) -> bool:
         """Whether trades and position, too, say that the order never executed."""
         cursor = await self._cursors.get(keys.cursor(self._venue, self._account, order.key.symbol))
-        from_id = None if cursor is None else CursorDocument.of(cursor).from_id
+        try:
+            from_id = None if cursor is None else CursorDocument.of(cursor).from_id
+        except Unreadable:
+            from_id = None  # then all trades are looked at
         while True:
             start = None if from_id is None else TradeId(from_id)
             page = await self._reading.trades(order.key.symbol, from_id=start, limit=TRADES_PAGE)

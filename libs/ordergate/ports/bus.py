@@ -52,7 +52,7 @@ class Publisher(Protocol):
     async def stored_fill(
         self, venue: VenueName, account: AccountName, symbol: Symbol, trade_id: TradeId, venue_order_id: VenueOrderId
     ) -> Fill | None:
-        """The fill as it is stored, read through the stream's leader."""
+        """The fill as it is stored, read through the stream's leader. Raises Unreadable where something else stands in its place."""
 
     async def answer(self, subject: str, payload: bytes, *, message_id: str) -> None:
         """A durable answer or statement in AUDIT; the same message_id is stored once."""

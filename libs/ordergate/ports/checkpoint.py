@@ -20,6 +20,12 @@ class Mark:
     live_can_be_read_again: bool = False
 
 
+DAMAGED = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
+"""What reading a service's own state out of a mark raises when it is not what the service wrote. Then the mark counts as none: starting at
+the beginning of the stream costs time and nothing else.
+"""
+
+
 class Checkpoint(Protocol):
     async def load(self) -> Mark | None:
         """None where none was kept or what was kept cannot be read: then the beginning of the stream is the right place."""

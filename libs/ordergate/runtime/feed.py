@@ -45,7 +45,10 @@ class BusFeed:
                         continue
                     try:
                         record = codec.decode_order(
-                            message.data, sequence=message.sequence, stored_at_ms=message.stored_at_ms
+                            message.data,
+                            sequence=message.sequence,
+                            stored_at_ms=message.stored_at_ms,
+                            subject=message.subject,
                         )
                     except Unreadable as error:
                         self._note(message.subject, message.sequence, error)
@@ -67,7 +70,7 @@ class BusFeed:
                         yield None
                         continue
                     try:
-                        fill = codec.decode_fill(message.data)
+                        fill = codec.decode_fill(message.data, subject=message.subject)
                     except Unreadable as error:
                         self._note(message.subject, message.sequence, error)
                         continue

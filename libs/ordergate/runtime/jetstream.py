@@ -97,6 +97,10 @@ class JetStream:
         """The message at a stream sequence, from the stream's leader. None: it is there no more."""
         return await self._read(stream, {"seq": sequence})
 
+    async def next(self, stream: str, subject: str, *, after: int) -> StoredMessage | None:
+        """The first message under a subject or wildcard that is stored after a sequence, from the leader. None: there is none."""
+        return await self._read(stream, {"seq": after + 1, "next_by_subj": subject})
+
     async def _read(self, stream: str, which: dict[str, Any]) -> StoredMessage | None:
         answer = await self.api(f"STREAM.MSG.GET.{stream}", which)
         if isinstance(answer, Refusal):

@@ -6,12 +6,16 @@ one, a bus of three nodes tells two replicas that both won.
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
 
 from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Entry, Lost, Won
 from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, JetStream, Refusal, StoredMessage
 from ordergate.runtime.transport import Draw
-from ordergate.trading.errors import BusUnavailable, Misuse
+from ordergate.trading.errors import BusUnavailable, Misuse, Unreadable
 from ordergate.trading.events import Event
 from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
 from ordergate.trading.order import Order
@@ -28,6 +32,10 @@ Traceparent = Callable[[ClientOrderId], str | None]
 """The W3C traceparent of whoever appends now; it costs nothing where there is none."""
 
 _STALE_READS_MAX = 3
+
+
+class _Spoilt:
+    """There are messages of the order, and not one can be read."""
 
 
 class StreamLedger:
@@ -59,6 +67,8 @@ class StreamLedger:
             if answer.error_code != WRONG_LAST_SEQUENCE:
                 raise Misuse(f"the bus refuses an order's message: {answer.description}")
             last = await self._last(guard)
+            if isinstance(last, _Spoilt):
+                raise Unreadable(f"not one message of {order.key.client_order_id} in the ledger can be read")
             if last is not None and last.append_id == append_id:
                 return Won(entry=last)
             if _agrees(answer, last):
@@ -67,11 +77,33 @@ class StreamLedger:
         raise BusUnavailable(f"the ledger's answers about {order.key.client_order_id} do not agree")
 
     async def last(self, venue: VenueName, account: AccountName, order: ClientOrderId) -> Entry | None:
-        return await self._last(subjects.order_guard(venue, account, order))
+        found = await self._last(subjects.order_guard(venue, account, order))
+        return None if isinstance(found, _Spoilt) else found
 
-    async def _last(self, guard: str) -> Entry | None:
+    async def _last(self, guard: str) -> "Entry | _Spoilt | None":
         message = await self._jetstream.last(ORDERS, guard)
-        return None if message is None else entry_of(_record(message))
+        if message is None:
+            return None
+        try:
+            return entry_of(_record(message))
+        except Unreadable as error:
+            structlog.get_logger("ledger").error(
+                "a message of an order cannot be read", subject=message.subject, error=str(error)
+            )
+            return await self._last_readable(guard, until=message.sequence)
+
+    async def _last_readable(self, guard: str, *, until: int) -> "Entry | _Spoilt":
+        """What cannot be read is no step of the order: it stands where its last readable message left it, and the next one goes on top.
+
+        The sequence is that of the unreadable message, for that is what the next append is guarded by.
+        """
+        found: Entry | None = None
+        message = await self._jetstream.next(ORDERS, guard, after=0)
+        while message is not None and message.sequence < until:
+            with suppress(Unreadable):
+                found = entry_of(_record(message))
+            message = await self._jetstream.next(ORDERS, guard, after=message.sequence)
+        return _Spoilt() if found is None else replace(found, sequence=until)
 
     def _written(self, order: Order, event: Event, append_id: str, sequence: int) -> Entry:
         return Entry(
@@ -102,7 +134,9 @@ def entry_of(record: OrderRecord) -> Entry:
 
 
 def _record(message: StoredMessage) -> OrderRecord:
-    return codec.decode_order(message.data, sequence=message.sequence, stored_at_ms=message.stored_at_ms)
+    return codec.decode_order(
+        message.data, sequence=message.sequence, stored_at_ms=message.stored_at_ms, subject=message.subject
+    )
 
 
 def _agrees(refusal: Refusal, last: Entry | None) -> bool:

@@ -61,7 +61,7 @@ class BusPublisher:
             f"{trade_id}-{venue_order_id}"
         )
         message = await self._bus.jetstream.last(FILLS, subject)
-        return None if message is None else codec.decode_fill(message.data)
+        return None if message is None else codec.decode_fill(message.data, subject=subject)
 
     async def answer(self, subject: str, payload: bytes, *, message_id: str) -> None:
         """Raises Misuse if the bus refuses the message itself (too large), BusUnavailable."""

@@ -5,10 +5,10 @@ Absent fields are left out. Reading is strict about numbers and enums and ignore
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.events import (
@@ -28,6 +28,18 @@ from ordergate.trading.events import (
     VenueReported,
 )
 from ordergate.trading.fills import Fill, Liquidity
+from ordergate.trading.ids import (
+    AccountName,
+    ClientOrderId,
+    ErrorId,
+    IntentId,
+    KeyId,
+    StrategyName,
+    Symbol,
+    TradeId,
+    VenueName,
+    VenueOrderId,
+)
 from ordergate.trading.order import (
     Absence,
     Attempt,
@@ -47,6 +59,7 @@ from ordergate.trading.position import Leg, Position, unrealised
 from ordergate.wire.messages import SCHEMA, EventKind
 
 Document = dict[str, Any]
+_Id = TypeVar("_Id")
 
 _DECIMAL = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 # Calling an enum costs several times a look-up, and these stand in every message.
@@ -331,7 +344,9 @@ def _view_document(view: VenueView) -> Document:
 
 # Reading.
 
-# Ids are text that we ourselves wrote: they are taken as they stand.
+# Whoever can publish can publish nonsense, and what is read here becomes keys of dicts and tokens of subjects: so every field is checked.
+_TEXT_LENGTH_MAX = 20_000
+_INTEGER_MAX = 2**53
 
 
 def order_record(document: Document, *, sequence: int, stored_at_ms: int) -> OrderRecord:
@@ -342,10 +357,10 @@ def order_record(document: Document, *, sequence: int, stored_at_ms: int) -> Ord
             order=_order(document),
             sequence=sequence,
             stored_at_ms=stored_at_ms,
-            append_id=document["appendId"],
+            append_id=_text(document["appendId"]),
             event_kind=_EVENT_KINDS[document["event"]["kind"]],
-            event=document["event"],
-            evidence=document.get("evidence") or {},
+            event=_object(document["event"]),
+            evidence=_object(document.get("evidence") or {}),
             correction=document.get("correction") is True,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -357,19 +372,19 @@ def fill_from(document: Document) -> Fill:
     try:
         _check_schema(document)
         return Fill(
-            venue=document["venue"],
-            account=document["account"],
-            symbol=document["symbol"],
-            trade_id=document["tradeId"],
-            venue_order_id=document["venueOrderId"],
-            client_order_id=document.get("clientOrderId"),
-            strategy=document.get("strategy"),
+            venue=VenueName(_name(document["venue"])),
+            account=AccountName(_name(document["account"])),
+            symbol=Symbol(_name(document["symbol"])),
+            trade_id=TradeId(_name(document["tradeId"])),
+            venue_order_id=VenueOrderId(_name(document["venueOrderId"])),
+            client_order_id=_optional_id(ClientOrderId, document.get("clientOrderId")),
+            strategy=_optional_id(StrategyName, document.get("strategy")),
             side=_SIDES[document["side"]],
             position_side=_POSITION_SIDES[document.get("positionSide") or "BOTH"],
             price=_decimal(document["price"]),
             quantity=_decimal(document["quantity"]),
             fee=_decimal(document["fee"]),
-            fee_asset=document["feeAsset"],
+            fee_asset=_text(document["feeAsset"]),
             liquidity=_LIQUIDITIES[document["liquidity"]],
             venue_time_ms=_integer(document["venueTimeMs"]),
             received_time_ms=_integer(document["receivedTimeMs"]),
@@ -384,12 +399,12 @@ def position_from(document: Document) -> Position:
     try:
         _check_schema(document)
         return Position(
-            venue=document["venue"],
-            account=document["account"],
-            symbol=document["symbol"],
+            venue=VenueName(_name(document["venue"])),
+            account=AccountName(_name(document["account"])),
+            symbol=Symbol(_name(document["symbol"])),
             legs=_legs(document["legs"]),
-            by_strategy={name: _legs(legs) for name, legs in document["byStrategy"].items()},
-            fees={asset: _decimal(paid) for asset, paid in document["fees"].items()},
+            by_strategy={StrategyName(_name(name)): _legs(legs) for name, legs in document["byStrategy"].items()},
+            fees={_text(asset): _decimal(paid) for asset, paid in document["fees"].items()},
             fill_count=_integer(document["fillCount"]),
             traded_volume=_decimal(document["tradedVolume"]),
             up_to_sequence=_integer(document["upToSequence"]),
@@ -403,21 +418,21 @@ def view_from(document: Document) -> VenueView:
     get = document.get
     try:
         return VenueView(
-            venue_order_id=document["venueOrderId"],
-            client_order_id=get("clientOrderId"),
-            symbol=document["symbol"],
+            venue_order_id=VenueOrderId(_name(document["venueOrderId"])),
+            client_order_id=_optional_id(ClientOrderId, get("clientOrderId")),
+            symbol=Symbol(_name(document["symbol"])),
             side=_SIDES[document["side"]],
             type=_TYPES[document["type"]],
             quantity=_decimal(document["quantity"]),
             price=_optional_decimal(get("price")),
             stop_price=_optional_decimal(get("stopPrice")),
             position_side=_POSITION_SIDES[document["positionSide"]],
-            reduce_only=document["reduceOnly"],
+            reduce_only=document["reduceOnly"] is True,
             status=_STATES[document["status"]],
             executed_quantity=_decimal(document["executedQuantity"]),
             created_at_ms=_integer(document["createdAtMs"]),
             updated_at_ms=_integer(document["updatedAtMs"]),
-            error_id=get("errorId"),
+            error_id=_error_id(get("errorId")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not a venue's view: {_brief(error)}") from error
@@ -443,13 +458,13 @@ def _order(document: Document) -> Order:
         revised_at_ms=_integer(document["revisedAtMs"]),
         attempt=None if attempt is None else _attempt(attempt),
         first_attempt_ms=_optional_integer(get("firstAttemptMs")),
-        venue_order_id=get("venueOrderId"),
+        venue_order_id=_optional_id(VenueOrderId, get("venueOrderId")),
         executed_quantity=_decimal(document["executedQuantity"]),
         venue_updated_at_ms=_optional_integer(get("venueUpdatedAtMs")),
         unknown_since_ms=_optional_integer(get("unknownSinceMs")),
         cancel_requested_at_ms=_optional_integer(get("cancelRequestedAtMs")),
-        reason=get("reason"),
-        error_id=get("errorId"),
+        reason=_optional_text(get("reason")),
+        error_id=_error_id(get("errorId")),
         settled_quantity=_optional_decimal(get("settledQuantity")),
         absence=None if absence is None else _absence(absence),
     )
@@ -459,14 +474,14 @@ def _request(document: Document) -> OrderRequest:
     get = document.get
     return OrderRequest(
         key=OrderKey(
-            venue=document["venue"],
-            account=document["account"],
-            symbol=document["symbol"],
-            client_order_id=document["clientOrderId"],
+            venue=VenueName(_name(document["venue"])),
+            account=AccountName(_name(document["account"])),
+            symbol=Symbol(_name(document["symbol"])),
+            client_order_id=ClientOrderId(_name(document["clientOrderId"])),
         ),
-        strategy=document["strategy"],
-        intent_id=document["intentId"],
-        request_hash=document["requestHash"],
+        strategy=StrategyName(_name(document["strategy"])),
+        intent_id=IntentId(_name(document["intentId"])),
+        request_hash=_text(document["requestHash"]),
         terms=Terms(
             side=_SIDES[document["side"]],
             type=_TYPES[document["type"]],
@@ -492,7 +507,7 @@ def _attempt(document: Document) -> Attempt:
     return Attempt(
         number=_integer(document["number"]),
         timestamp_ms=_integer(document["timestampMs"]),
-        key_id=document["keyId"],
+        key_id=KeyId(_text(document["keyId"])),
     )
 
 
@@ -505,7 +520,7 @@ def _absence(document: Document) -> Absence:
 
 
 def _check_schema(document: Document) -> None:
-    if document["schema"] != SCHEMA:
+    if type(document["schema"]) is not int or document["schema"] != SCHEMA:
         raise Unreadable(f"schema {str(document['schema'])[:20]} is not ours ({SCHEMA})")
 
 
@@ -520,13 +535,49 @@ def _optional_decimal(text: str | None) -> Decimal | None:
 
 
 def _integer(value: int) -> int:
-    if type(value) is not int:
-        raise TypeError("not an integer")
+    if type(value) is not int or not 0 <= value <= _INTEGER_MAX:
+        raise TypeError("not an integer that we write")
     return value
 
 
 def _optional_integer(value: int | None) -> int | None:
     return None if value is None else _integer(value)
+
+
+def _text(value: str) -> str:
+    if type(value) is not str or len(value) > _TEXT_LENGTH_MAX or not (value.isascii() or _is_unicode(value)):
+        raise TypeError("not a text")
+    return value
+
+
+def _is_unicode(value: str) -> bool:
+    """A lone surrogate, which the standard library reads and nobody can write again, is none."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
+def _name(value: str) -> str:
+    """What stands in a subject somewhere, so never empty."""
+    if not value:
+        raise ValueError("an empty name")
+    return _text(value)
+
+
+def _optional_text(value: str | None) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _optional_id(kind: Callable[[str], _Id], value: str | None) -> _Id | None:
+    return None if value is None else kind(_name(value))
+
+
+def _error_id(value: str | None) -> ErrorId | None:
+    return None if value is None else ErrorId(_text(value))
+
+
+def _object(value: Document) -> Document:
+    if type(value) is not dict:
+        raise TypeError("not an object")
+    return value
 
 
 def _brief(error: Exception) -> str:

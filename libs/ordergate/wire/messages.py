@@ -509,7 +509,7 @@ class CheckpointDocument(_Fact):
     venue: Name
     account: Name
     sequence: Sequence
-    live: dict[str, Sequence] = Field(default_factory=dict)
+    live: dict[Annotated[str, StringConstraints(min_length=1, max_length=200)], Sequence] = Field(default_factory=dict)
     state: dict[str, JsonValue] = Field(default_factory=dict)
     at_ms: TimeMs
 

@@ -1,5 +1,6 @@
 """The three clients of ZetariumDex: what may trade, what may only read, and what needs no key."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -42,6 +43,7 @@ TRADES_PAGE_MAX = 1_000
 CANCEL_WAIT_SECONDS = 5.0
 """How long a cancel waits for budget. It has a reserve of its own, so this only shows while the venue has frozen us."""
 
+_NUMBER = re.compile(r"[0-9]{1,30}")
 Fact = TypeVar("Fact")
 
 
@@ -240,6 +242,10 @@ class ZetariumReading(_TimeReader):
         """`GET /v2/futures/myTrades`: taker trades only. Raises Misuse for a limit outside 1..1000."""
         if not 1 <= limit <= TRADES_PAGE_MAX:
             raise Misuse(f"limit must be 1..{TRADES_PAGE_MAX}")
+        if from_id is not None and _NUMBER.fullmatch(from_id) is None:
+            from_id = (
+                None  # no id of this exchange, so a damaged cursor: from the oldest on, which stores nothing twice
+            )
         query = (("fromId", from_id or "0"), ("limit", str(limit)), ("symbol", symbol))
         call = _get("/v2/futures/myTrades", Priority.RECONCILE, query)
         return await self._read(call, lambda document: parse.trades_answer(document, symbol=symbol, from_id=from_id))
