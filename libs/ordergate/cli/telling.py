@@ -1,5 +1,6 @@
 """An order's life as sentences: what happened, one step a line, oldest first. Pure: a life in, text out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -211,13 +212,15 @@ def _event_sentence(record: OrderRecord, before: Order | None) -> str:
         case EventKind.PROVEN_NOT_PLACED | EventKind.PROVEN_ABSENT:
             goes_on = "; risk is asked about another" if record.event_kind is EventKind.PROVEN_ABSENT else ""
             return _fenced_text(evidence) + goes_on
+        case EventKind.REAPPROVED:
+            return "risk let it pass again, for one more attempt"
         case EventKind.CANCEL_REQUESTED:
             return f"its cancel was asked for: {reason}"
         case EventKind.RESTATED:
             return _restated_text(order, int(event["atMs"]))
 
 
-def _fenced_text(evidence: Document) -> str:
+def _fenced_text(evidence: Mapping[str, Any]) -> str:
     asked = ", ".join(say.clock(at) for at in evidence.get("askedAtMs", ()))
     return (
         f"attempt {evidence.get('attempt')} can never execute: asked after the fence "
