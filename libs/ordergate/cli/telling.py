@@ -212,8 +212,6 @@ def _event_sentence(record: OrderRecord, before: Order | None) -> str:
         case EventKind.PROVEN_NOT_PLACED | EventKind.PROVEN_ABSENT:
             goes_on = "; risk is asked about another" if record.event_kind is EventKind.PROVEN_ABSENT else ""
             return _fenced_text(evidence) + goes_on
-        case EventKind.REAPPROVED:
-            return "risk let it pass again, for one more attempt"
         case EventKind.CANCEL_REQUESTED:
             return f"its cancel was asked for: {reason}"
         case EventKind.RESTATED:
