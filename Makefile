@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env up demo test check format bench chaos docs lock clean
+.PHONY: help env up demo test check format bench simulate chaos docs lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
@@ -37,6 +37,9 @@ format: env  ## rewrite the files as check wants them
 bench: env  ## measure, beside ccxt and the bare floors; the last line is the result as JSON
 	@$(PYTHON) -I requirements/environment.py bench
 	@$(BIN)/python -m bench
+
+simulate: env  ## run histories from seeds on virtual time: SEEDS=n FIRST_SEED=m, or SEED=n to read one; the last line is the result as JSON
+	@PYTHONPATH=libs:. $(BIN)/python -m tests.simulation
 
 chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n KINDS=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.chaos

@@ -60,6 +60,10 @@ def _of_the_world(world: World) -> Iterator[Difference]:
     for failure in evidence.failures:
         what = f"{failure.node} fell over in {failure.what}: {failure.error!r}"
         yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+    for fill in _fills(world):
+        if fill.is_reversal:
+            what = f"{fill.trade_id}: the venue had hidden nothing, it was inferred too early"
+            yield Difference(promise="I3", account=fill.account, client_order_id=fill.client_order_id, what=what)
     if evidence.handler_failures:
         what = f"handlers failed {evidence.handler_failures} times"
         yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)

@@ -113,7 +113,7 @@ def draw_plan(seed: int) -> Plan:
         declaration=_declaration(drawn),
         replicas={service: 2 if drawn.random() < 0.25 else 1 for service in SERVICES},
         asks=asks,
-        troubles=tuple(sorted(_troubles(drawn, accounts), key=lambda trouble: trouble.at)),
+        troubles=tuple(sorted(_troubles(drawn, accounts, asks), key=lambda trouble: trouble.at)),
         venue_faults=_venue_faults(drawn),
         bus_faults=_bus_faults(drawn),
         is_cluster=drawn.random() < 0.5,
@@ -293,7 +293,7 @@ _WEIGHTS = (4, 4, 5, 2, 2, 2, 2, 1)
 # What goes wrong.
 
 
-def _troubles(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Trouble]:
+def _troubles(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask, ...]) -> Iterator[Trouble]:
     for _ in range(drawn.choice((0, 1, 2, 3, 4))):
         yield Trouble(
             at=_when(drawn),
@@ -339,14 +339,14 @@ def _troubles(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Trou
             symbol=drawn.choice(MARKETS).symbol,
             amount=Decimal(drawn.choice(("-0.006", "-0.002", "-0.0005", "0.0005", "0.002", "0.006"))),
         )
-    yield from _kill(drawn, accounts)
+    yield from _kill(drawn, accounts, asks)
 
 
-def _kill(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Trouble]:
+def _kill(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask, ...]) -> Iterator[Trouble]:
     if drawn.random() >= 0.3:
         return
     account = drawn.choice((None, accounts[0]))
-    at = drawn.uniform(1.0, ACTIVE_SECONDS - 1)
+    at = drawn.choice(asks).at + drawn.choice((0.0, 0.02, 1.0)) * drawn.random()
     yield Trouble(at=at, what=What.KILL, account=account)
     if drawn.random() < 0.6:
         yield Trouble(at=at + drawn.uniform(0.5, 3.0), what=What.RESUME, account=account)

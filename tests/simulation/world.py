@@ -42,6 +42,7 @@ CALM_SECONDS = 1.0
 """So long nothing may change any more after it came to rest."""
 STOP_ALL_AGAIN_SECONDS = 4.0
 ASK_AGAIN_SECONDS = 0.25
+HEAR_SECONDS = 0.01
 STRATEGY_NODE = "strategy"
 OPERATOR_NODE = "operator"
 
@@ -347,9 +348,12 @@ class World:
                     heard.add(subjects.token(answer.instance))
 
         await bus.client.listen(f"{bus.inbox}.heard", take)
+        asked_at = -ASK_AGAIN_SECONDS
         while throw.lifted_at is None:
-            bus.client.post(subjects.KILL_REQUEST, payload, reply=f"{bus.inbox}.heard")
-            await node.clock.sleep(ASK_AGAIN_SECONDS)
+            if self.scheduler.now - asked_at >= ASK_AGAIN_SECONDS:
+                asked_at = self.scheduler.now
+                bus.client.post(subjects.KILL_REQUEST, payload, reply=f"{bus.inbox}.heard")
+            await node.clock.sleep(HEAR_SECONDS)
             if heard and not await present(bus, service=streams.ORDER_SUBMISSION) - heard:
                 throw.confirmed_at = self.scheduler.now
                 self.note(OPERATOR_NODE, "every sender has acknowledged the throw")

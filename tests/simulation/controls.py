@@ -1,0 +1,192 @@
+"""Negative controls: the mistakes of ordinary gateways, each built into the services for a run. The simulation must find every one.
+
+A control replaces one part by a subclass with one wrong step. It says which broken promise gives it away; a control that is not found
+within its histories fails the build, for then the simulation proves nothing about that mistake.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from ordergate.ports.bus import Delivery, Handler
+from ordergate.ports.venue import Outcome, Unknown, VenueTrade, WriteAhead
+from ordergate.runtime.ledger import StreamLedger
+from ordergate.simulator.oracle import Difference
+from ordergate.trading.errors import VenueUnavailable
+from ordergate.trading.ids import KeyId, Symbol
+from ordergate.trading.order import Order, OrderRequest
+from services.fill_streaming import app as fill_app
+from services.fill_streaming import watched
+from services.fill_streaming.handlers import FillDesk
+from services.order_submission import app as submission_app
+from services.order_submission.handlers import OrderDesk
+from services.position_tracking import app as position_app
+from services.position_tracking.handlers import PositionDesk
+from tests.simulation import process
+from tests.simulation.process import SimStage
+from tests.simulation.venue import SimReading, SimTrading
+
+LAG_FOR_EVER_MS = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """where: what is replaced, by what. gives_away: whether a difference is this mistake's. histories_max: until when it must be found."""
+
+    where: Sequence[tuple[ModuleType, str, Any]]
+    gives_away: Callable[[Difference], bool]
+    histories_max: int = 400
+
+    @contextmanager
+    def built_in(self) -> Iterator[None]:
+        patches = [patch.object(module, name, replacement) for module, name, replacement in self.where]
+        for each in patches:
+            each.start()
+        try:
+            yield
+        finally:
+            for each in patches:
+                each.stop()
+
+
+class BlindResend(SimTrading):
+    """No answer: the same order again."""
+
+    async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
+        outcome = await super().place(request, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
+        if isinstance(outcome, Unknown):
+            return await super().place(request, write_ahead=_without_ledger, deadline_seconds=deadline_seconds)
+        return outcome
+
+
+class QueryThenResend(SimTrading):
+    """No answer: ask, and if the venue does not know the order, send it again."""
+
+    async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
+        outcome = await super().place(request, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
+        if not isinstance(outcome, Unknown):
+            return outcome
+        try:
+            found = await SimReading(self._line).lookup(request.key.symbol, request.key.client_order_id)
+        except VenueUnavailable:
+            return outcome
+        if found is not None:
+            return outcome
+        return await super().place(request, write_ahead=_without_ledger, deadline_seconds=deadline_seconds)
+
+
+async def _without_ledger(_timestamp_ms: int, _key_id: KeyId) -> bool:
+    return True
+
+
+class NoCompareAndSet(StreamLedger):
+    """Whoever writes, writes."""
+
+    def _headers(self, order: Order, guard: str, after: int) -> bytes:
+        del order, guard, after
+        return b"NATS/1.0\r\n\r\n"
+
+
+class NoncePerProcess(StreamLedger):
+    """One appendId for all appends of a process: another append of its own looks like this one."""
+
+    def __init__(self, jetstream: Any, **parts: Any) -> None:
+        name = parts.pop("draw")(12)
+        super().__init__(jetstream, draw=lambda _count: name, **parts)
+
+
+class CursorBeforeStore(FillDesk):
+    """The place in the trade list is written down before what was read there is stored."""
+
+    async def _read_page(self, symbol: Symbol, from_id: Any) -> Sequence[VenueTrade]:
+        page = await super()._read_page(symbol, from_id)
+        if page:
+            await self._advance(symbol, page, max(trade.venue_time_ms for trade in page))
+        return page
+
+
+class CursorAtTheNewest(FillDesk):
+    """The place is the newest trade, though the venue may still show an older one."""
+
+    async def _advance(self, symbol: Symbol, page: Sequence[VenueTrade], newest_ms: int) -> None:
+        await super()._advance(symbol, page, newest_ms + LAG_FOR_EVER_MS)
+
+
+class PositionSkipsOlder(PositionDesk):
+    """After a start folding goes on behind the newest fill of any symbol."""
+
+    async def _load(self) -> None:
+        await super()._load()
+        self._up_to = max((self._up_to, *(position.up_to_sequence for position in self._folded.values())))
+
+
+class KillCheckedBefore(OrderDesk):
+    """The switch is looked at, then the write-ahead is stored, then the request leaves."""
+
+    async def _write_ahead(self, attempting: Any, timestamp_ms: int, key_id: KeyId) -> bool:
+        if self._stopped(attempting.order) is None:
+            await super()._write_ahead(attempting, timestamp_ms, key_id)
+            attempting.stopped = None
+            return bool(attempting.began)
+        return await super()._write_ahead(attempting, timestamp_ms, key_id)
+
+
+class AckBeforeAppend(SimStage):
+    """A message is acknowledged when it comes, then worked on."""
+
+    def lane(self, spec: Any, handler: Handler, *, mode: Any) -> Any:
+        return super().lane(spec, _acknowledging(handler), mode=mode)
+
+
+def _acknowledging(handler: Handler) -> Callable[[Delivery], Awaitable[None]]:
+    async def handle(delivery: Delivery) -> None:
+        await delivery.ack()
+        await handler(_Acknowledged(delivery))
+
+    return handle
+
+
+class _Acknowledged:
+    """A delivery that has its answer already."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._delivery, name)
+
+    async def ack(self) -> None:
+        """It was said already."""
+
+    async def retry(self, *, after_seconds: float) -> None:
+        """Too late."""
+
+    async def bury(self, *, reason: str, error_id: str) -> None:
+        """Too late."""
+
+
+def _breaks(*promises: str) -> Callable[[Difference], bool]:
+    return lambda found: found.promise in promises
+
+
+def _doubles(found: Difference) -> bool:
+    return found.promise == "I1" and "the venue holds" in found.what
+
+
+# fmt: off
+CONTROLS: Mapping[str, Control] = MappingProxyType({
+    "blind_resend":            Control(where=((process, "SimTrading", BlindResend),), gives_away=_doubles),
+    "query_then_resend":       Control(where=((process, "SimTrading", QueryThenResend),), gives_away=_doubles),
+    "no_compare_and_set":      Control(where=((process, "StreamLedger", NoCompareAndSet),), gives_away=_breaks("I1", "I2", "I3")),
+    "nonce_per_process":       Control(where=((process, "StreamLedger", NoncePerProcess),), gives_away=_breaks("I1", "I2", "I3")),
+    "cursor_before_store":     Control(where=((fill_app, "FillDesk", CursorBeforeStore),), gives_away=_breaks("I4")),
+    "cursor_at_the_newest":    Control(where=((fill_app, "FillDesk", CursorAtTheNewest),), gives_away=_breaks("I4")),
+    "ack_before_append":       Control(where=((process, "SimStage", AckBeforeAppend),), gives_away=_breaks("I2", "I7")),
+    "position_skips_older":    Control(where=((position_app, "PositionDesk", PositionSkipsOlder),), gives_away=_breaks("I4")),
+    "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4")),
+    "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5")),
+})
+# fmt: on
