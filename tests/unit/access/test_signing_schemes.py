@@ -1,6 +1,7 @@
 """The rules of each venue, checked against implementations written here from the rule alone: hashlib, base64 and arithmetic."""
 
 import base64
+import copy
 import hashlib
 import json
 from decimal import Decimal
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ordergate.access.keys.hashing import HmacSha256
 from ordergate.access.keys.key import make_key
 from ordergate.access.keys.material import Ed25519Key, HmacSecret, P256Key, RsaKey, parse_credentials
 from ordergate.access.signing import binance, bybit, coinbase, kraken, okx, sign_sorted_query
@@ -49,6 +51,14 @@ def rsa_accepts(message: bytes, signature_bytes: bytes) -> bool:
     opened = pow(int.from_bytes(signature_bytes, "big"), numbers.e, numbers.n).to_bytes(256, "big")
     digest = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(message).digest()
     return opened == b"\x00\x01" + b"\xff" * (256 - 3 - len(digest)) + b"\x00" + digest
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_hmac_with_its_key_prepared_is_hmac(key: bytes, message: bytes) -> None:
+    prepared = HmacSha256(key)
+    assert [prepared.digest(message) for _ in range(2)] == [plain_hmac("sha256", key, message)] * 2
+    with pytest.raises(TypeError, match="does not leave"):
+        copy.copy(prepared)
 
 
 # Binance, REST

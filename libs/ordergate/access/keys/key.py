@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from ordergate.access import redaction
+from ordergate.access.keys.hashing import HmacSha256
 from ordergate.trading.ids import KeyId
 
 
@@ -14,6 +15,10 @@ class Key:
     id: KeyId
     public: str = field(repr=False)
     secret: str = field(repr=False)
+    hmac: HmacSha256 = field(init=False, repr=False, compare=False)  # under the secret as UTF-8 text
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hmac", HmacSha256(self.secret.encode()))
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a key does not leave its process")

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from ordergate.access import redaction
 from ordergate.access.keys.files import read_private
+from ordergate.access.keys.hashing import HmacSha256
 from ordergate.trading.errors import WrongKey
 
 RSA_BITS_MIN, RSA_BITS_MAX = 2_048, 4_096
@@ -45,6 +46,10 @@ class HmacSecret(_Secretive):
     """The secret as the venue shows it; a scheme that wants it base64-decoded does that itself."""
 
     secret: bytes = field(repr=False)
+    sha256: HmacSha256 = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", HmacSha256(self.secret))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """HMAC over bytes. What needs private keys stands in `asymmetric`."""
 
-import hashlib
-import hmac
+from ordergate.access.keys.hashing import HmacSha256
 
 
 def hmac_sha256_hex(secret: str, text: str) -> str:
     """The lower-case hex HMAC-SHA256 of `text` under the UTF-8 text of `secret`."""
-    return hmac.digest(secret.encode(), text.encode(), hashlib.sha256).hex()
+    return HmacSha256(secret.encode()).digest(text.encode()).hex()

@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import hashlib
-import hmac
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,7 +16,7 @@ _COORDINATE_BYTES = 32
 
 def hmac_sha256(secret: HmacSecret, message: bytes) -> bytes:
     """Under the secret as it is written, as UTF-8."""
-    return hmac.digest(secret.secret, message, hashlib.sha256)
+    return secret.sha256.digest(message)
 
 
 def base64_decoded(secret: HmacSecret) -> bytes:

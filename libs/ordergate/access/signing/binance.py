@@ -45,17 +45,18 @@ def sign_request(
     timestamp: int,
     query: Sequence[tuple[str, str]] = (),
     body: Sequence[tuple[str, str]] = (),
-    recv_window_ms: Decimal | None = None,
+    recv_window_ms: int | Decimal | None = None,
 ) -> SignedRequest:
     """A REST request. timestamp in ms or us of the venue's clock; it and the window join the body if there is one, else the query.
 
     Raises Unsignable for a name that stands twice (Binance would take one of the two and not say which) or is ours to write, WrongKey.
     """
-    names = [name for name, _ in (*query, *body)]
-    if len(set(names)) < len(names) or not _RESERVED.isdisjoint(names):
+    names = {name for name, _ in query} | {name for name, _ in body}
+    if len(names) < len(query) + len(body) or not _RESERVED.isdisjoint(names):
         raise Unsignable("each parameter once, and none of timestamp, recvWindow, signature")
-    window = [] if recv_window_ms is None else [("recvWindow", _window(recv_window_ms))]
-    ours = [*window, ("timestamp", str(timestamp))]
+    ours = [("timestamp", str(timestamp))]
+    if recv_window_ms is not None:
+        ours.insert(0, ("recvWindow", _window(recv_window_ms)))
     sent_query = percent_encode(query if body else [*query, *ours])
     sent_body = percent_encode([*body, *ours]) if body else ""
     signature = sign_bytes(material, rest_payload(sent_query, sent_body))
@@ -73,9 +74,9 @@ def websocket_payload(parameters: Mapping[str, Value]) -> bytes:
     return "&".join(f"{name}={_raw(parameters[name])}" for name in sorted(parameters) if name != "signature").encode()
 
 
-def _window(milliseconds: Decimal) -> str:
+def _window(milliseconds: int | Decimal) -> str:
     """recvWindow: at most 60,000, up to three decimals."""
-    text = decimal_text(milliseconds)
+    text = str(milliseconds) if isinstance(milliseconds, int) else decimal_text(milliseconds)
     if not 0 < milliseconds <= _RECV_WINDOW_MS_MAX or milliseconds != round(milliseconds, 3):
         raise Unsignable(f"recvWindow is above 0 and at most {_RECV_WINDOW_MS_MAX} ms, with up to three decimals")
     return text

@@ -13,12 +13,20 @@ Parameters = Iterable[tuple[str, str]]
 
 def form_encode(parameters: Parameters) -> str:
     """`a=1&b=2` in the order given, as WHATWG URLSearchParams writes it: space as `+`, `*-._` kept, all else percent-encoded UTF-8."""
-    return "&".join(f"{_form(name)}={_form(value)}" for name, value in parameters)
+    pairs = list(parameters)
+    joined = "&".join([f"{name}={value}" for name, value in pairs])
+    if _is_plain(joined, len(pairs), _FORM_KEPT):
+        return joined
+    return "&".join(f"{_form(name)}={_form(value)}" for name, value in pairs)
 
 
 def percent_encode(parameters: Parameters) -> str:
     """`a=1&b=2` in the order given, as RFC 3986 has it: letters, digits and `-._~` kept, all else percent-encoded UTF-8, also space."""
-    return "&".join(f"{_percent(name)}={_percent(value)}" for name, value in parameters)
+    pairs = list(parameters)
+    joined = "&".join([f"{name}={value}" for name, value in pairs])
+    if _is_plain(joined, len(pairs), _PERCENT_KEPT):
+        return joined
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
 
 
 def encode_above_ascii(text: bytes) -> bytes:
@@ -56,16 +64,17 @@ def _json_value(value: object) -> str:
 
 def _form(text: str) -> str:
     # quote_plus keeps `~`, which URLSearchParams encodes, and encodes `*`, which it keeps.
-    return text if _is_plain(text) else quote_plus(text, safe="*").replace("~", "%7E")
+    return quote_plus(text, safe="*").replace("~", "%7E")
 
 
-def _percent(text: str) -> str:
-    return text if _is_plain(text) else quote(text, safe="")
+def _is_plain(joined: str, count: int, kept: bytes) -> bool:
+    """Nearly every call: symbols, sides, amounts. Nothing in them has another form, and no name or value holds a sign that joins."""
+    if joined.encode("utf-8", "surrogatepass").translate(None, kept):
+        return False
+    return joined.count("=") == count and joined.count("&") == max(0, count - 1)
 
 
-def _is_plain(text: str) -> bool:
-    # Nearly every name and value is: symbols, sides, whole numbers. Nothing in them has another form.
-    return text.isascii() and text.isalnum()
-
-
+_PLAIN = b"=&ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+_FORM_KEPT = _PLAIN + b"*"
+_PERCENT_KEPT = _PLAIN + b"~"
 _ASCII_MAX = 0x7F

@@ -1,7 +1,6 @@
 """ZetariumDex v2: HMAC-SHA256 over the sorted query. The body is not signed; its integrity rests on TLS alone."""
 
 from ordergate.access.keys.key import Key
-from ordergate.access.signing.algorithms import hmac_sha256_hex
 from ordergate.access.signing.encoding import Parameters, form_encode
 
 
@@ -10,8 +9,10 @@ def sign_sorted_query(parameters: Parameters, timestamp_ms: int, key: Key) -> st
 
     A name that stands twice keeps the order it was given in, and names compare by UTF-16 code units: so sorts the venue's URLSearchParams.sort().
     """
-    query = form_encode(sorted([*parameters, ("timestamp", str(timestamp_ms))], key=_name))
-    return f"{query}&signature={hmac_sha256_hex(key.secret, query)}"
+    query = f"timestamp={timestamp_ms}"
+    if pairs := list(parameters):  # none with an order, whose terms are in the body
+        query = form_encode(sorted([*pairs, ("timestamp", str(timestamp_ms))], key=_name))
+    return f"{query}&signature={key.hmac.digest(query.encode()).hex()}"
 
 
 def _name(parameter: tuple[str, str]) -> bytes:
