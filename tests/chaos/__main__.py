@@ -1,6 +1,6 @@
 """`make chaos ROUNDS=n`: real processes, a real bus with fsync, a venue that lies, and everything that can die dying.
 
-ROUNDS (3), SEED (1), KINDS (a comma list in place of the usual order), CHAOS_HOME (where rounds live; a failed one is kept).
+ROUNDS (3), SEED (1), KINDS (a comma list in place of the usual order), CHAOS_HOME (where rounds live; a failed one is kept, with KEEP=1 every one).
 `python -m tests.chaos --points` lists the crash points. The last line is the result as JSON; exit code 1 if any promise was broken.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ordergate.runtime.crash_points import crash_points
 from tests.chaos.disturbances import KINDS, ORDER
-from tests.chaos.figures import summary
+from tests.chaos.figures import recoveries, summary
 from tests.chaos.round import Result, Skipped, run_round
 
 TOLD_MAX = 8
@@ -51,7 +51,7 @@ async def _run() -> int:
         results.append(result)
         hits += result.hits
         _tell(result, number + 1, rounds)
-        if not result.problems:
+        if not result.problems and not os.environ.get("KEEP"):
             shutil.rmtree(home, ignore_errors=True)
     found = summary(results, seconds=time.monotonic() - began, skipped=skipped)
     if not found["violations"] and not os.environ.get("CHAOS_HOME"):
@@ -69,7 +69,8 @@ def _tell(result: Result, number: int, rounds: int) -> None:
         f"{verdict}, {result.seconds:.0f} s",
         flush=True,
     )
-    for note in result.notes:
+    slow = [f"slow: {each.kind} {each.ms} ms, {each.of}" for each in recoveries(result) if each.is_slow]
+    for note in (*result.notes, *slow):
         print(f"    {note}")
     for problem in result.problems[:TOLD_MAX]:
         print(f"    {problem}")

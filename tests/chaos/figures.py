@@ -3,21 +3,29 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ordergate.runtime.crash_points import crash_points
 from ordergate.trading.order import IN_FLIGHT, State
 from ordergate.wire.facts import OrderRecord
 from ordergate.wire.messages import EventKind
+from ordergate.wire.streams import ORDER_SUBMISSION, RISK, STATUS_POLLING
 from services.supervisor import BUS
 from tests.chaos.disturbances import VENUE_LINK
 from tests.chaos.round import Result
-from tests.chaos.watching import Outage
+from tests.chaos.watching import Back, Kill, Outage, Watch
 
+TARGETS_MS = {
+    "service": 3_000,
+    "bus": 1_000,
+    "takeover": 3_000,
+    "unknownExecuted": 2_000,
+    "notExecutedAfterFence": 2_000,
+}
 PROMISES = ("duplicates", "lost", "fillsLost", "fillsDoubled")
 WINDOW_AND_SETTLE_MS = 6_000
 """Zetarium's, as its adapter declares it."""
-_POLLING = "status_polling"
 
 
 def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str] = ()) -> dict[str, Any]:
@@ -28,8 +36,8 @@ def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str]
             promised.update(result.evidence.counts)
     recovery, resolved = defaultdict[str, list[int]](list), Counter[str]()
     for result in results:
-        for kind, ms in recoveries(result):
-            recovery[kind].append(ms)
+        for each in recoveries(result):
+            recovery[each.kind].append(each.ms)
         resolved.update(resolutions(result))
     hits = sum((result.hits for result in results), Counter[str]())
     points = [point.name for point in crash_points()]
@@ -40,6 +48,7 @@ def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str]
         **{name: promised[name] for name in PROMISES},
         "violations": sum(len(result.problems) for result in results),
         "recoveryMs": {kind: _spread(times) for kind, times in sorted(recovery.items())},
+        "overTarget": {kind: sum(ms > most for ms in recovery[kind]) for kind, most in TARGETS_MS.items()},
         "unknowns": dict(sorted(resolved.items())),
         "crashPoints": {
             "named": len(points),
@@ -66,21 +75,37 @@ def kills(results: Iterable[Result]) -> Counter[str]:
     return found
 
 
-def recoveries(result: Result) -> Iterator[tuple[str, int]]:
-    """(kind, ms): a service from its kill to ready; the bus from its return to the next write-ahead; doubts from the moment they could end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """`of`: which part, or which order."""
+
+    kind: str
+    ms: int
+    of: str
+
+    @property
+    def is_slow(self) -> bool:
+        return self.ms > TARGETS_MS.get(self.kind, self.ms)
+
+
+def recoveries(result: Result) -> Iterator[Recovery]:
+    """A service from its kill to ready; the bus from its return to the next write-ahead; doubts from the moment they could end."""
     if result.watch is None or result.evidence is None:
         return
-    for kill, ms in result.watch.recoveries():
-        if kill.target != BUS:
-            yield "service", ms
-            yield kill.target.rstrip("-0123456789"), ms
+    for kill, ms, is_alone in result.watch.recoveries():
+        if kill.target == BUS:
+            yield Recovery(kind="busReturn", ms=ms, of=kill.way)
         else:
-            yield "busReturn", ms
+            yield Recovery(kind="service" if is_alone else "serviceAmongOthers", ms=ms, of=f"{kill.target} {kill.way}")
     records = [record for each in result.evidence.records.values() for record in each]
-    yield from (("bus", ms) for ms in _bus_to_work(result, records))
+    yield from (Recovery(kind="bus", ms=ms, of=BUS) for ms in _bus_to_work(result.watch, records))
     outages = result.watch.all_outages()
-    for history in result.evidence.records.values():
-        yield from _doubts(history, outages, is_steady=result.kind != "clock_jumps")
+    for (_account, order), history in result.evidence.records.items():
+        found = [
+            *_doubts(history, outages, is_steady=result.kind != "clock_jumps"),
+            *(("takeover", ms) for ms in _takeovers(result.watch, history)),
+        ]
+        yield from (Recovery(kind=kind, ms=ms, of=order) for kind, ms in found)
 
 
 def resolutions(result: Result) -> Counter[str]:
@@ -93,20 +118,34 @@ def resolutions(result: Result) -> Counter[str]:
     return found
 
 
-def _bus_to_work(result: Result, records: Sequence[OrderRecord]) -> Iterator[int]:
-    """From each return of the bus to the next write-ahead in the ledger: risk, submission and the bus all work then."""
-    if result.watch is None:
-        return
+def _bus_to_work(watch: Watch, records: Sequence[OrderRecord]) -> Iterator[int]:
+    """From each return of the bus to the next write-ahead in the ledger: strategy, risk, submission and the bus all work then."""
     began = sorted(r.stored_at_ms for r in records if r.event_kind is EventKind.SUBMISSION_BEGAN)
-    for back in result.watch.backs:
+    for back in watch.backs:
         if back.target != BUS:
             continue
-        disturbed = any(
-            back.at_ms - 3_000 <= k.at_ms <= back.at_ms + 2_000 and k.target != BUS for k in result.watch.kills
-        )
         after = next((at for at in began if at >= back.at_ms), None)
-        if after is not None and not disturbed:
+        if after is not None and not any(back.at_ms - 3_000 <= k.at_ms <= after for k in _of_order_path(watch, back)):
             yield after - back.at_ms
+
+
+def _of_order_path(watch: Watch, back: Back) -> list[Kill]:
+    """Kills that an order would notice by themselves; not the one of the bus that this return ended."""
+    ended = max((k.at_ms for k in watch.kills if k.target == BUS and k.at_ms <= back.at_ms), default=0)
+    return [
+        kill
+        for kill in watch.kills
+        if kill.target.startswith((RISK, ORDER_SUBMISSION)) or (kill.target == BUS and kill.at_ms != ended)
+    ]
+
+
+def _takeovers(watch: Watch, history: Sequence[OrderRecord]) -> Iterator[int]:
+    """An order that was approved when an owner froze, or might still have been handed to it: until somebody wrote its write-ahead."""
+    approved = next((r.stored_at_ms for r in history if r.event_kind is EventKind.APPROVED), None)
+    began = next((r.stored_at_ms for r in history if r.event_kind is EventKind.SUBMISSION_BEGAN), None)
+    for stop in (kill.at_ms for kill in watch.kills if kill.way == "stop"):
+        if approved is not None and began is not None and approved <= stop + 1_000 and stop < began:
+            yield began - max(stop, approved)
 
 
 def _pairs(history: Sequence[OrderRecord]) -> Iterator[tuple[OrderRecord, OrderRecord]]:
@@ -149,7 +188,7 @@ def _doubts(history: Sequence[OrderRecord], outages: Sequence[Outage], *, is_ste
 
 def _free(from_ms: int, until_ms: int, outages: Sequence[Outage]) -> int:
     """From when on nothing that the answer needs was away: the last end of an outage inside, or the beginning."""
-    needed = {BUS, VENUE_LINK, _POLLING}
+    needed = {BUS, VENUE_LINK, STATUS_POLLING}
     ends = [o.to_ms for o in outages if o.target in needed and o.from_ms <= until_ms and from_ms < o.to_ms <= until_ms]
     return max([from_ms, *ends])
 

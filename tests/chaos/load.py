@@ -14,6 +14,8 @@ from ordergate.wire.subjects import IntentKind
 
 VALID_FOR_MS = 20_000
 RESTING_MAX = 12
+RESUBMIT_SHARE = 0.2
+"""Orders that may be sent again once it is proven that they did not execute."""
 
 Terms = dict[str, Any]
 
@@ -89,6 +91,7 @@ class Load:
             "quantity": market.size,
             "intent_id": f"{self.gateway.strategy}-{self._number:05d}-{make.__name__.strip('_')}",
             "valid_for_ms": VALID_FOR_MS,
+            "resubmit": self.drawn.random() < RESUBMIT_SHARE,
             **make(market, side),
         }
         ticket = await self.gateway.submit(**terms)

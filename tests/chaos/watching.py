@@ -10,6 +10,8 @@ from services.supervisor import BUS, SIMULATOR, Supervisor
 
 LOOK_AGAIN_SECONDS = 0.02
 ASK_SECONDS = 0.5
+ALONE_MS = 1_500
+"""What was killed so long ago has started again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +73,18 @@ class Watch:
             self.kills.append(Kill(target=point.split(".", 1)[0], at_ms=at_ms, way=way))
         self.kills.sort(key=lambda kill: kill.at_ms)
 
-    def recoveries(self) -> Iterable[tuple[Kill, int]]:
-        """Each kill with the milliseconds until its target was ready; not those that another kill of it or of the bus disturbed."""
+    def recoveries(self) -> Iterable[tuple[Kill, int, bool]]:
+        """Each kill with the milliseconds until its target was ready, and whether nothing else was starting meanwhile.
+
+        Left out are those that another kill of the same target or of the bus disturbed.
+        """
         for kill in self.kills:
             if kill.way == "stop":
                 continue
             back = next((b for b in self.backs if b.target == kill.target and b.at_ms > kill.at_ms), None)
             if back is not None and not self._disturbed(kill, back):
-                yield kill, back.at_ms - kill.at_ms
+                others = [o for o in self.kills if o is not kill and kill.at_ms - ALONE_MS <= o.at_ms <= back.at_ms]
+                yield kill, back.at_ms - kill.at_ms, not others
 
     def all_outages(self) -> list[Outage]:
         """Of every target, those made by kills too."""
