@@ -21,6 +21,7 @@ from bench.load import latency, sustain, warm_up
 from bench.orders import MIX
 from bench.peers import AT_ONCE, aiohttp_figures, ccxt_figures
 from bench.report import MODES, show
+from bench.signing import signing_figures
 from bench.soak import soak
 
 ROUNDS = 3
@@ -62,7 +63,8 @@ async def measure(orders: int) -> None:
     for mode in MODES:
         say(f"fills, {mode}")
         runs[mode].add("fills", await fills_per_second(durable=mode == "durable"))
-    show(_result(runs), notes=_notes(orders))
+    say("signing")
+    show({**_result(runs), "signing": signing_figures()}, notes=_notes(orders))
 
 
 async def _plain(installation: Running, runs: Runs, orders: int, *, with_bad: bool) -> None:

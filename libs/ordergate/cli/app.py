@@ -307,6 +307,49 @@ def sign(
     return signing.sign(wanted, as_json=context.obj.as_json)
 
 
+keys = typer.Typer(help="The installation's keys: list, verify, rotate, revoke.", rich_markup_mode=None)
+app.add_typer(keys, name="keys")
+Config = Annotated[Path, typer.Option(envvar="ORDERGATE_CONFIG", help="the installation's TOML file")]
+ForSigner = Annotated[str, typer.Option("--signer", help="whose key: order_submission, status_polling, ...")]
+_CONFIG = Path(".ordergate/ordergate.toml")
+
+
+@keys.callback(invoke_without_command=True)
+def keys_shown(context: typer.Context, config: Config = _CONFIG) -> int:
+    """List every key file: id, state, age. 1 if one raises an alarm. Only with --account: that account's."""
+    from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
+
+    return Exit.DONE if context.invoked_subcommand else int(key_files.show(context.obj, config))
+
+
+@keys.command("verify")
+def keys_verify(
+    context: typer.Context,
+    config: Config = _CONFIG,
+    signer: Annotated[str | None, typer.Option(help="only this service's key")] = None,
+) -> int:
+    """Make a signed read with each key and with each that waits in <file>.next."""
+    from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
+
+    return _end(key_files.verify(context.obj, config, signer))
+
+
+@keys.command("rotate")
+def keys_rotate(context: typer.Context, signer: ForSigner, config: Config = _CONFIG) -> int:
+    """Verify <file>.next and let it take over; the old key stays in <file>.old until it is revoked."""
+    from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
+
+    return _end(key_files.rotate(context.obj, config, signer))
+
+
+@keys.command("revoke-now")
+def keys_revoke_now(context: typer.Context, signer: ForSigner, config: Config = _CONFIG) -> int:
+    """After a leak: take the key's file away at once, and say what is left to do."""
+    from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
+
+    return int(key_files.revoke_now(context.obj, config, signer))
+
+
 def _end(work: Coroutine[Any, Any, Exit]) -> int:
     try:
         return int(asyncio.run(work))
