@@ -193,7 +193,7 @@ async def test_a_replace_is_refused_where_the_venue_has_none(desk: Desk) -> None
 @pytest.mark.parametrize(
     "terms",
     [{"timeInForce": "IOC"}, {"timeInForce": "FOK"}, {"postOnly": True}],
-    ids=["immediate or cancel", "fill or kill", "post only", "resubmission"],
+    ids=["immediate or cancel", "fill or kill", "post only"],
 )
 async def test_what_the_venue_lacks_is_refused_before_anything_is_sent(desk: Desk, terms: dict[str, Any]) -> None:
     order = await _refused_order(desk, price="60000.0", **terms)
