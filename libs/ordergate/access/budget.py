@@ -1,14 +1,19 @@
-"""How many calls may still go out, as arithmetic: fixed windows of the venue, our share of them, and who goes first.
+"""How many calls may still go out, as arithmetic: fixed windows of the venue, our part of them, and who goes first.
 
 All times are the venue's milliseconds, because its windows turn with its clock. Nothing here waits or reads a clock.
+
+Of a limit, all that is ever handed out adds up to less than the whole: the plan (PLAN), what cancels may use above it (CANCEL_EXTRA), what the
+processes may use on their own while nobody owns the budget (FALLBACK), and what may be leased to a process that is not heard of again (UNSPENT).
+So no death, no partition and no late answer can pass the limit; only a stranger on the same key or address can, and the venue's headers tell of him.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from math import floor
 
 from ordergate.ports.venue import Priority
+from ordergate.trading.errors import Misconfigured
 
 
 class Scope(StrEnum):
@@ -26,12 +31,23 @@ Weights = Mapping[Scope, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A venue's limit: `limit` in each window_ms. contested: cancels and lookups count here too, so a part is kept for them."""
+    """A venue's limit: `limit` in each window_ms, windows aligned to the venue's clock.
+
+    contested: cancels and lookups count here too, so a part is kept for them. per_address: the venue counts by the caller's address, not by account.
+    heaviest: what the heaviest call weighs here.
+    Raises Misconfigured for a limit or a window below 1.
+    """
 
     scope: Scope
     limit: int
     window_ms: int
     contested: bool = False
+    per_address: bool = False
+    heaviest: int = 1
+
+    def __post_init__(self) -> None:
+        if self.limit < 1 or self.window_ms < 1:
+            raise Misconfigured(f"the limit of {self.scope} must be at least 1 in a window of at least 1 ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,99 +60,237 @@ class Usage:
 
 
 PLAN = 0.8
-"""The part of a limit that all processes together plan to use; the rest is for clocks that disagree, and for people."""
+"""The part of a limit that all processes together plan to use."""
+
+CANCEL_EXTRA = 0.07
+"""The part of a contested limit, above the plan, that cancels alone may use."""
+
+FALLBACK = 0.1
+"""The part of a limit, above the plan, that the processes divide among them by their shares and use while nobody owns the budget. It is theirs
+whatever an owner has given, so nobody has to know who is alive."""
+
+UNSPENT = 0.03
+"""The part of a limit, above all others, that may be leased and not yet spent: nobody knows of it when the owner dies."""
 
 CEILINGS = {
     Priority.CANCEL: 1.0,
-    Priority.RESOLVE: 0.95,
-    Priority.PLACE: 0.85,
-    Priority.RECONCILE: 0.75,
-    Priority.POLL: 0.65,
+    Priority.RESOLVE: 0.97,
+    Priority.PLACE: 0.9,
+    Priority.RECONCILE: 0.8,
+    Priority.POLL: 0.7,
 }
-"""The part of our share of a contested bucket that a call of this priority may use up to. What is above it is kept for its betters."""
+"""The part of the plan of a contested bucket that a call of this priority may use up to. What is above it is kept for its betters."""
 
-CANCEL_EXTRA = 0.15
-"""The part of a contested limit, above plan and share, that cancels alone may use."""
+RAIN = 0.5
+"""The part of every plan that is left in rain mode."""
 
-GUARD_MS = 20
-"""We wait this much longer than the venue's window: its turn is known only to within half a round trip."""
+GUARD_MS = 250
+"""How far the venue may take a call from the moment that we think it is: half a round trip of uncertainty and the way there. A call this near to the
+turn of a window counts on both sides of it. A fortieth of the window where that is less."""
+
+_WINDOWS_KEPT = 6
 
 
-@dataclass(slots=True)
-class _Bucket:
-    declared: Limit
-    share: float
-    limit: int  # never above the declared one; lower where the venue says so
-    window: int = -1
-    ours: int = 0  # used by this process in `window`
-    everybody: int = 0  # at least this much was used by all together
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What somebody may use of a limit. plan: of the limit, by calls of every kind; everybody: of the limit, by all together as far as is known."""
 
-    def turn(self, now_ms: int) -> None:
-        window = now_ms // self.declared.window_ms
-        if window > self.window:
-            self.window, self.ours, self.everybody = window, 0, 0
+    plan: float = PLAN
+    everybody: float = PLAN
+    at_least: int = 1
 
-    def has_room(self, weight: int, priority: Priority) -> bool:
-        contested = self.declared.contested
-        ceiling = CEILINGS[priority] if contested else 1.0
-        extra = CANCEL_EXTRA if contested and priority is Priority.CANCEL else 0.0
-        own_max = max(1, floor(self.limit * (PLAN * self.share * ceiling + extra)))
-        all_max = max(1, floor(self.limit * (PLAN + extra)))
-        return self.ours + weight <= own_max and self.everybody + weight <= all_max
 
-    def next_turn_ms(self, now_ms: int) -> int:
-        return (self.window + 1) * self.declared.window_ms - now_ms
+class _Count:
+    __slots__ = ("everybody", "ours")
+
+    def __init__(self) -> None:
+        self.ours = 0
+        self.everybody = 0
+
+
+class Bucket:
+    """One limit, window by window. Counts of a window are kept when the clock goes back to it."""
+
+    __slots__ = ("_counts", "_guard_ms", "_maxima", "_part", "_rain", "_window_ms", "declared", "limit")
+
+    def __init__(self, declared: Limit, part: Part) -> None:
+        self.declared = declared
+        self.limit = declared.limit  # never above the declared one; lower where the venue says so
+        self._part = part
+        self._rain = False
+        self._window_ms = declared.window_ms
+        self._guard_ms = min(GUARD_MS, declared.window_ms // 40)
+        self._counts: dict[int, _Count] = {}
+        self._maxima: list[tuple[int, int]] = []
+        self._reckon()
+
+    def window(self, now_ms: int) -> int:
+        return now_ms // self._window_ms
+
+    def windows(self, now_ms: int) -> tuple[int, int]:
+        """The first and the last window in which the venue may count a call made now: mostly one and the same."""
+        window = now_ms // self._window_ms
+        phase = now_ms - window * self._window_ms
+        if phase < self._guard_ms:
+            return window - 1, window
+        if phase >= self._window_ms - self._guard_ms:
+            return window, window + 1
+        return window, window
+
+    def valid(self, now_ms: int) -> tuple[int, int]:
+        """Until when (and from when) a call counts in exactly the windows of one made now."""
+        first, last = self.windows(now_ms)
+        if first != last:
+            turn_ms = last * self._window_ms
+            return turn_ms - self._guard_ms, turn_ms + self._guard_ms
+        return first * self._window_ms + self._guard_ms, (first + 1) * self._window_ms - self._guard_ms
+
+    def room(self, priority: Priority, now_ms: int) -> int:
+        """How much weight still fits."""
+        first, last = self.windows(now_ms)
+        room = self._room_in(first, priority)
+        return room if first == last else min(room, self._room_in(last, priority))
+
+    def add(self, weight: int, now_ms: int) -> None:
+        first, last = self.windows(now_ms)
+        self._add(first, weight)
+        if last != first:
+            self._add(last, weight)
+
+    def wait_ms(self, priority: Priority, weight: int, now_ms: int) -> int:
+        """After how long it is worth asking again for what does not fit now."""
+        window = now_ms // self._window_ms
+        phase = now_ms - window * self._window_ms
+        if phase < self._guard_ms and self._room_in(window, priority) >= weight:
+            return self._guard_ms - phase
+        return self._window_ms - phase + self._guard_ms
+
+    def raise_to(self, window: int, used: int) -> None:
+        """At least so much was used in this window, by us as far as anybody knows."""
+        count = self._count(window)
+        count.ours = max(count.ours, used)
+        count.everybody = max(count.everybody, used)
+
+    def see(self, window: int, used: int) -> None:
+        """The venue has counted so much in this window, whoever it was."""
+        count = self._count(window)
+        count.everybody = max(count.everybody, used)
+
+    def lower(self, limit: int) -> None:
+        """The venue's word on its limit: a higher one than was declared is not believed."""
+        limit = min(self.declared.limit, limit)
+        if limit != self.limit:
+            self.limit = limit
+            self._reckon()
+
+    def rain(self, falling: bool) -> None:  # noqa: FBT001 - named by the method
+        if falling is not self._rain:
+            self._rain = falling
+            self._reckon()
+
+    def used(self, now_ms: int) -> int:
+        count = self._counts.get(now_ms // self._window_ms)
+        return 0 if count is None else count.everybody
+
+    def _room_in(self, window: int, priority: Priority) -> int:
+        own_max, all_max = self._maxima[priority]
+        count = self._counts.get(window)
+        return own_max if count is None else min(own_max - count.ours, all_max - count.everybody)
+
+    def _add(self, window: int, weight: int) -> None:
+        count = self._counts.get(window) or self._count(window)
+        count.ours += weight
+        count.everybody += weight
+
+    def _count(self, window: int) -> _Count:
+        count = self._counts.get(window)
+        if count is None:
+            count = self._counts[window] = _Count()
+            while len(self._counts) > _WINDOWS_KEPT:
+                del self._counts[min(self._counts)]
+        return count
+
+    def _reckon(self) -> None:
+        """For each priority, how much it may use up to: of what is ours, and of what everybody used."""
+        part, contested = self._part, self.declared.contested
+        plan = part.plan * (RAIN if self._rain else 1.0)
+        self._maxima = []
+        for priority in Priority:
+            ceiling = CEILINGS[priority] if contested else 1.0
+            extra = CANCEL_EXTRA if contested and priority is Priority.CANCEL else 0.0
+            own = max(part.at_least, floor(self.limit * plan * ceiling) + floor(self.limit * extra))
+            everybody = max(part.at_least, floor(self.limit * part.everybody) + floor(self.limit * extra))
+            self._maxima.append((own, everybody))
 
 
 class Budget:
-    """The buckets of one key (or, for unsigned calls, one address) as this process may use them.
+    """The buckets of one key or one address as one process may use them."""
 
-    shares: this process's part of each bucket's plan, 0..1; a scope that is not named has the whole plan.
-    """
-
-    def __init__(self, limits: Sequence[Limit], *, shares: Mapping[Scope, float]) -> None:
-        self._buckets = {
-            limit.scope: _Bucket(declared=limit, share=shares.get(limit.scope, 1.0), limit=limit.limit)
-            for limit in limits
-        }
-        self._frozen_until_ms = 0
+    def __init__(self, buckets: Sequence[Bucket]) -> None:
+        self._buckets = {bucket.declared.scope: bucket for bucket in buckets}
 
     def take(self, weights: Weights, priority: Priority, now_ms: int) -> int:
         """Count the call and return 0; or count nothing and return after how many ms it is worth asking again."""
-        if now_ms < self._frozen_until_ms:
-            return self._frozen_until_ms - now_ms
-        wait_ms = 0
+        buckets = self._buckets
         for scope, weight in weights.items():
-            bucket = self._buckets[scope]
-            bucket.turn(now_ms)
-            if not bucket.has_room(weight, priority):
-                wait_ms = max(wait_ms, bucket.next_turn_ms(now_ms) + GUARD_MS)
-        if wait_ms == 0:
-            for scope, weight in weights.items():
-                bucket = self._buckets[scope]
-                bucket.ours += weight
-                bucket.everybody += weight
-        return wait_ms
+            if buckets[scope].room(priority, now_ms) < weight:
+                return self._wait_ms(weights, priority, now_ms)
+        for scope, weight in weights.items():
+            buckets[scope].add(weight, now_ms)
+        return 0
+
+    def wait_ms(self, weights: Weights, priority: Priority, now_ms: int) -> int:
+        """As `take`, but nothing is counted."""
+        fits = all(self._buckets[scope].room(priority, now_ms) >= weight for scope, weight in weights.items())
+        return 0 if fits else self._wait_ms(weights, priority, now_ms)
+
+    def charge(self, weights: Weights, now_ms: int) -> None:
+        """Count a call that goes out now whether there is room or not."""
+        for scope, weight in weights.items():
+            self._buckets[scope].add(weight, now_ms)
 
     def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None:
         """Correct the count by what an answer says, upward only. An answer that comes back in another window than its request says nothing sure."""
         bucket = self._buckets.get(usage.scope)
-        if bucket is None or sent_at_ms // bucket.declared.window_ms != now_ms // bucket.declared.window_ms:
+        if bucket is None or bucket.window(sent_at_ms) != bucket.window(now_ms):
             return
-        bucket.turn(now_ms)
-        bucket.limit = min(bucket.declared.limit, usage.limit)
-        bucket.everybody = max(bucket.everybody, usage.used)
+        bucket.lower(usage.limit)
+        bucket.see(bucket.window(now_ms), usage.used)
 
-    def freeze(self, until_ms: int) -> None:
-        """No call at all before `until_ms`. A shorter freeze does not end a longer one."""
-        self._frozen_until_ms = max(self._frozen_until_ms, until_ms)
-
-    @property
-    def frozen_until_ms(self) -> int:
-        return self._frozen_until_ms
+    def rain(self, falling: bool) -> None:  # noqa: FBT001 - named by the method
+        for bucket in self._buckets.values():
+            bucket.rain(falling)
 
     def used(self, scope: Scope, now_ms: int) -> tuple[int, int]:
         """(used by everybody as far as we know, limit) of the window at now_ms, for metrics."""
-        bucket = replace(self._buckets[scope])
-        bucket.turn(now_ms)
-        return bucket.everybody, bucket.limit
+        bucket = self._buckets[scope]
+        return bucket.used(now_ms), bucket.limit
+
+    def bucket(self, scope: Scope) -> Bucket:
+        return self._buckets[scope]
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        return tuple(self._buckets)
+
+    def _wait_ms(self, weights: Weights, priority: Priority, now_ms: int) -> int:
+        return max(
+            bucket.wait_ms(priority, weight, now_ms)
+            for scope, weight in weights.items()
+            if (bucket := self._buckets[scope]).room(priority, now_ms) < weight
+        )
+
+
+def divided(limits: Sequence[Limit], *, shares: Mapping[Scope, float]) -> Budget:
+    """For processes that do not speak to each other. shares: this one's part of each bucket's plan, 0..1; a scope that is not named has all of it."""
+    return Budget([Bucket(limit, Part(plan=PLAN * shares.get(limit.scope, 1.0))) for limit in limits])
+
+
+def fallback(limits: Sequence[Limit], *, shares: Mapping[Scope, float]) -> Budget:
+    """What this process may use while nobody owns the budget, on top of whatever an owner gave to anybody."""
+    return Budget(
+        [
+            Bucket(limit, Part(plan=FALLBACK * shares.get(limit.scope, 1.0), everybody=1.0 - UNSPENT, at_least=0))
+            for limit in limits
+        ]
+    )

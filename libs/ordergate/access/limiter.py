@@ -4,15 +4,40 @@ import asyncio
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from ordergate.access.budget import Budget, Scope, Usage, Weights
+from ordergate.access.budget import Scope, Usage, Weights
 from ordergate.ports.clock import Clock
 from ordergate.ports.venue import Priority
 
 
+class Budget(Protocol):
+    """Whatever says yes or not yet: budget.Budget itself, or allowance.Allowances."""
+
+    def take(self, weights: Weights, priority: Priority, now_ms: int) -> int: ...
+    def charge(self, weights: Weights, now_ms: int) -> None: ...
+    def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None: ...
+    def used(self, scope: Scope, now_ms: int) -> tuple[int, int]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """The venue said when to come back. banned: its 418, which is about the address."""
+
+    for_ms: int
+    weights: Weights
+    banned: bool
+
+
+WhenFrozen = Callable[[Freeze], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
+    """at_ms: the venue's time when it was counted."""
+
     waited_ms: int
+    at_ms: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +53,31 @@ class _Waiter:
     priority: Priority
     arrival: int
     weights: Weights = field(compare=False)
-    granted: asyncio.Future[None] = field(compare=False)
+    granted: asyncio.Future[int] = field(compare=False)
 
 
 class Limiter:
-    """A budget with a bounded queue in front. now_ms gives the venue's time as well as it is known."""
+    """A budget with a bounded queue in front. now_ms gives the venue's time as well as it is known.
 
-    def __init__(self, budget: Budget, *, clock: Clock, now_ms: Callable[[], int], queue_max: int = 1_000) -> None:
+    A freeze is kept by the monotonic clock: no step of any clock ends it early. when_frozen hears of each that the venue told this limiter.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        clock: Clock,
+        now_ms: Callable[[], int],
+        queue_max: int = 1_000,
+        when_frozen: WhenFrozen | None = None,
+    ) -> None:
         self._budget = budget
         self._clock = clock
         self._now_ms = now_ms
         self._queue_max = queue_max
+        self._when_frozen = when_frozen
+        self._frozen_until = 0.0  # monotonic seconds; 0: not at all
+        self.raining = False
         self._queue: list[_Waiter] = []  # the best first
         self._arrivals = 0
         self._alarm: asyncio.TimerHandle | None = None
@@ -49,8 +88,10 @@ class Limiter:
 
     async def take(self, weights: Weights, priority: Priority, *, deadline_seconds: float) -> Granted | Denied:
         """Count the call, after waiting for room if need be. Somebody of the same or a better priority who waits already goes first."""
-        if not self._queue and not self._budget.take(weights, priority, self._now_ms()):
-            return Granted(waited_ms=0)
+        if not self._queue and not self._frozen_until:
+            now_ms = self._now_ms()
+            if not self._budget.take(weights, priority, now_ms):
+                return Granted(waited_ms=0, at_ms=now_ms)
         if len(self._queue) >= self._queue_max and not self._make_room(priority):
             return Denied(reason="budget_queue_full", waited_ms=0)
         began = self._clock.monotonic()
@@ -66,7 +107,36 @@ class Limiter:
             return Denied(reason="budget_queue_full", waited_ms=self._since_ms(began))
         finally:
             self._forget(waiter)
-        return Granted(waited_ms=self._since_ms(began))
+        return Granted(waited_ms=self._since_ms(began), at_ms=waiter.granted.result())
+
+    @property
+    def is_frozen(self) -> bool:
+        return self._frozen_until > 0 and self._clock.monotonic() < self._frozen_until
+
+    def sending(self, weights: Weights, *, granted_at_ms: int) -> None:
+        """A call that was granted long ago leaves only now: it counts now too, for the window may be another one."""
+        now_ms = self._now_ms()
+        if now_ms - granted_at_ms > GRANT_FRESH_MS:
+            self._budget.charge(weights, now_ms)
+
+    def demand(self) -> dict[tuple[Scope, Priority], int]:
+        """How much weight waits, by what it would count in."""
+        found: dict[tuple[Scope, Priority], int] = {}
+        if not self.is_frozen:
+            for waiter in self._queue:
+                for scope, weight in waiter.weights.items():
+                    wish = (scope, waiter.priority)
+                    found[wish] = found.get(wish, 0) + weight
+        return found
+
+    def rain(self, falling: bool) -> None:  # noqa: FBT001 - named by the method
+        """While it rains, whoever tries again waits twice as long; the plans are the budget's own matter."""
+        self.raining = falling
+
+    def rouse(self) -> None:
+        """The budget has changed from outside: those who wait may ask again."""
+        if self._queue:
+            self._grant()
 
     def now_ms(self) -> int:
         """The venue's time as well as it is known; for counting only, never for signing."""
@@ -76,9 +146,16 @@ class Limiter:
         """(used by everybody as far as we know, limit) of the present window, for metrics and warnings."""
         return self._budget.used(scope, self._now_ms())
 
+    def throttled(self, freeze: Freeze) -> None:
+        """The venue said when to come back: nobody calls before, here or in any other process."""
+        self.freeze(for_ms=freeze.for_ms)
+        if self._when_frozen is not None:
+            self._when_frozen(freeze)
+
     def freeze(self, *, for_ms: int) -> None:
-        """The venue said when to come back: nobody calls before."""
-        self._budget.freeze(self._now_ms() + for_ms)
+        """No call of this limiter for so long. A shorter freeze does not end a longer one."""
+        self._frozen_until = max(self._frozen_until, self._clock.monotonic() + for_ms / 1_000)
+        self.rouse()
 
     def observe(self, usage: Usage, *, sent_at_ms: int) -> None:
         self._budget.observe(usage, sent_at_ms=sent_at_ms, now_ms=self._now_ms())
@@ -86,6 +163,12 @@ class Limiter:
     def _grant(self) -> None:
         """Let everybody pass who can, the best first. One who cannot does not hold up others that ask for something else."""
         now_ms = self._now_ms()
+        if self._frozen_until:
+            left = self._frozen_until - self._clock.monotonic()
+            if left > 0:
+                self._set_alarm(int(left * 1_000) + 1)
+                return
+            self._frozen_until = 0.0
         held: set[tuple[Priority, tuple[str, ...]]] = set()
         wait_ms: int | None = None
         for waiter in self._queue:
@@ -97,7 +180,7 @@ class Limiter:
                 held.add(wish)
                 wait_ms = found if wait_ms is None else min(wait_ms, found)
             else:
-                waiter.granted.set_result(None)
+                waiter.granted.set_result(now_ms)
         self._queue = [waiter for waiter in self._queue if not waiter.granted.done()]
         self._set_alarm(wait_ms)
 
@@ -124,6 +207,10 @@ class Limiter:
 
     def _since_ms(self, began: float) -> int:
         return int((self._clock.monotonic() - began) * 1_000)
+
+
+GRANT_FRESH_MS = 100
+"""A call that leaves this long after its grant is within the guard of the window's turn."""
 
 
 class _Displaced(Exception):

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ordergate.access.budget import Budget, Limit, Scope
+from ordergate.access.budget import Limit, Scope, Weights, divided
 from ordergate.access.clock import LastTimestamp, Timestamps, VenueClock
 from ordergate.access.http import Engine, EngineCounts, EngineLimits, parse_origin
 from ordergate.access.keys import Key
@@ -42,6 +42,10 @@ class Opening:
     key: Key | None = None
     request_share: float = 1.0
     limits: Mapping[Scope, int] = field(default_factory=dict)
+    window_ms: int | None = None
+    """Of a simulator with shorter windows than the venue's."""
+    budget: "ShareBudget | None" = None
+    """None: this process divides the limits by its shares and speaks to nobody."""
     patience: Patience = field(default_factory=Patience)
     rhythm: Rhythm = field(default_factory=Rhythm)
     engine_limits: EngineLimits = field(default_factory=EngineLimits)
@@ -51,6 +55,18 @@ class Opening:
     last_timestamp: LastTimestamp = field(default_factory=LastTimestamp)
     """Shared by every session made of this opening or of a `replace` of it: they sign with one key, and a timestamp used twice is a replay."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetTerms:
+    """What a venue says of its limits, with this process's shares. order_weights: what the write-ahead of an order stands for."""
+
+    limits: tuple[Limit, ...]
+    shares: Mapping[Scope, float]
+    order_weights: Weights
+
+
+ShareBudget = Callable[[BudgetTerms, VenueClock], Limiter]
+"""The limiter through which the sessions of a process share one budget with other processes. Each session brings its knowledge of the venue's clock."""
 
 AskSession = Callable[[Session], Awaitable[int]]
 """One unsigned request for the venue's time."""
@@ -62,6 +78,7 @@ def open_session(
     manners: VenueManners,
     limits: Sequence[Limit],
     shares: Mapping[Scope, float],
+    order_weights: Weights,
     ask: AskSession,
     rest_ms: int,
     replay_memory_ms: int,
@@ -69,13 +86,23 @@ def open_session(
     """Nothing is connected yet; the upkeep's `start` does that. Raises Misconfigured for an address that may not be used."""
     engine = Engine(parse_origin(opening.url), limits=opening.engine_limits, ssl_context=opening.ssl_context)
     venue_clock = VenueClock(opening.clock)
-    effective = [replace(each, limit=opening.limits.get(each.scope, each.limit)) for each in limits]
+    effective = tuple(
+        replace(
+            each,
+            limit=opening.limits.get(each.scope, each.limit),
+            window_ms=each.window_ms if opening.window_ms is None else opening.window_ms,
+        )
+        for each in limits
+    )
 
     def counting_ms() -> int:
         # Before the venue's clock is known only unsigned calls are counted, and the wall clock is near enough for them.
         return venue_clock.now_ms() if venue_clock.is_known else opening.clock.now_ms()
 
-    limiter = Limiter(Budget(effective, shares=shares), clock=opening.clock, now_ms=counting_ms)
+    if opening.budget is None:
+        limiter = Limiter(divided(effective, shares=shares), clock=opening.clock, now_ms=counting_ms)
+    else:
+        limiter = opening.budget(BudgetTerms(limits=effective, shares=shares, order_weights=order_weights), venue_clock)
     if opening.watched is not None:
         scopes = tuple(limit.scope for limit in effective)
         opening.watched(Vitals(counts=engine.counts, venue_clock=venue_clock, limiter=limiter, scopes=scopes))

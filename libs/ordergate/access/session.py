@@ -15,7 +15,7 @@ from ordergate.access.budget import Usage, Weights
 from ordergate.access.clock import Timestamps, VenueClock
 from ordergate.access.http import AnswerLost, Connection, Engine, NothingSent
 from ordergate.access.keys import Key
-from ordergate.access.limiter import Denied, Limiter
+from ordergate.access.limiter import Denied, Freeze, Limiter
 from ordergate.access.redaction import redact
 from ordergate.access.response import Response
 from ordergate.access.signing import Sign, form_encode
@@ -27,6 +27,9 @@ from ordergate.trading.ids import ErrorId, derive_error_id
 
 Document = dict[str, Any]
 MILLISECONDS = 1_000
+BANNED = 418
+RAIN_SLOWNESS = 2.0
+"""In rain mode every pause before another try is as many times as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class RequestRecord:
     error_id: str | None
     latency_ms: float | None
     waited_ms: int
-    weight: int
+    weights: Weights
     client_order_id: str | None
     key_id: str | None
     reason: str | None = None
@@ -176,7 +179,12 @@ class Session:
 
     def _pause(self, result: Verdict | NotSent, attempt: int) -> float | None:
         """Seconds until a read is worth repeating; None: it is not."""
-        jittered = self.draw() * min(self.patience.pause_seconds_max, self.patience.first_pause_seconds * 2.0**attempt)
+        slowness = RAIN_SLOWNESS if self.limiter.raining else 1.0
+        jittered = (
+            slowness
+            * self.draw()
+            * min(self.patience.pause_seconds_max, self.patience.first_pause_seconds * 2.0**attempt)
+        )
         match result:
             case Throttled():
                 return result.retry_after_ms / MILLISECONDS + jittered
@@ -208,6 +216,9 @@ class Session:
                 connection = self.engine.spare() or connection
             if self._is_too_late(tried):
                 return self._note(tried, NotSent(reason="window_passed", retriable=True))
+            if self.limiter.is_frozen:  # another call was told to stop while this one was prepared
+                return self._note(tried, NotSent(reason="venue_frozen", retriable=True))
+            self.limiter.sending(call.weights, granted_at_ms=granted.at_ms)
             return await self._exchange(tried, connection)
         except ClockUnknown as error:
             tried.clock_unknown = error
@@ -256,7 +267,9 @@ class Session:
             )
         verdict = self.manners.classify(tried.call, response, lambda: self._error_id(tried))
         if isinstance(verdict, Throttled):
-            self.limiter.freeze(for_ms=verdict.retry_after_ms)
+            banned = response.status == BANNED
+            freeze = Freeze(for_ms=verdict.retry_after_ms, weights=tried.call.weights, banned=banned)
+            self.limiter.throttled(freeze)
         elif isinstance(verdict, ClockRefused):
             self.venue_clock.distrust()
             if self.upkeep is not None:
@@ -302,7 +315,7 @@ class Session:
                 error_id=getattr(result, "error_id", None),
                 latency_ms=tried.latency_ms,
                 waited_ms=tried.waited_ms,
-                weight=sum(tried.call.weights.values()),
+                weights=tried.call.weights,
                 client_order_id=tried.call.client_order_id,
                 key_id=self.key.id if self.key is not None and tried.call.signed else None,
                 reason=getattr(result, "reason", None),

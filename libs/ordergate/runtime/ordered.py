@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -36,13 +37,21 @@ class Read:
 
 
 class OrderedRead:
-    """One reading of one stream. `after`: the stream sequence already known; None: begin with the last message of each subject.
+    """One reading of one stream. `after`: the stream sequence already known; None: begin with the last message of each subject, or, if
+    `since_ms` is given, with the first that was stored at that time (UTC) or later.
 
     pace_seconds: how much later than it could it may hear of things once it has caught up (runtime.pull.PacedPull); 0: at once.
     """
 
     def __init__(
-        self, bus: Bus, *, stream: str, filters: tuple[str, ...], after: int | None, pace_seconds: float = 0.0
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        filters: tuple[str, ...],
+        after: int | None,
+        pace_seconds: float = 0.0,
+        since_ms: int | None = None,
     ) -> None:
         self.name = f"{stream}:{','.join(filters)}"
         self.replaced = 0
@@ -51,6 +60,7 @@ class OrderedRead:
         self._filters = filters
         self._after = after
         self._pace_seconds = pace_seconds
+        self._since_ms = since_ms
         self._queue: deque[tuple[Read, int]] = deque()
         self._expected = 1
         self._broken = False
@@ -150,8 +160,14 @@ class OrderedRead:
             "num_replicas": 1,
             "inactive_threshold": _INACTIVE_SECONDS * 1_000_000_000,
             "filter_subjects": list(self._filters),
-            **(start if self._after is not None else {"deliver_policy": "last_per_subject"}),
+            **(start if self._after is not None else self._beginning()),
         }
+
+    def _beginning(self) -> dict[str, Any]:
+        if self._since_ms is None:
+            return {"deliver_policy": "last_per_subject"}
+        moment = datetime.fromtimestamp(self._since_ms / 1_000, tz=UTC)
+        return {"deliver_policy": "by_start_time", "opt_start_time": moment.isoformat().replace("+00:00", "Z")}
 
     async def _close(self) -> None:
         pull, self._pull = self._pull, None

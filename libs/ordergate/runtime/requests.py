@@ -49,7 +49,8 @@ class RequestJournal:
             "path": record.path,
             "status": status,
             "latencyMs": latency_ms,
-            "weight": record.weight,
+            "weight": sum(record.weights.values()),
+            "weights": {scope.value: weight for scope, weight in record.weights.items()},
             "outcome": record.outcome,
             "waitedMs": record.waited_ms,
         }

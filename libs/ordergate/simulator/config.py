@@ -83,12 +83,16 @@ class AccountConfig(_Section):
 
 
 class LimitsConfig(_Section):
-    """Calls a minute: `requests` for each account and for each address, the others for each account."""
+    """Calls a minute: `requests` for each account and for each address, the others for each account.
+
+    window_ms: another window than the venue's minute, so that several pass in a short test; retry-after and reset are whole seconds, rounded up.
+    """
 
     requests: int = Field(default=1000, ge=1)
     orders: int = Field(default=300, ge=1)
     batch: int = Field(default=100, ge=1)
     close: int = Field(default=300, ge=1)
+    window_ms: int = Field(default=60_000, ge=100)
 
 
 class FeesConfig(_Section):

@@ -1,4 +1,4 @@
-"""Rate limits: fixed windows of one minute, aligned to the minute of the venue's clock.
+"""Rate limits: fixed windows of one minute (or as configured), aligned to the venue's clock.
 
 A request counts in every bucket it names, refused or not. The headers speak of the narrowest bucket it counts in, and on a refusal of the bucket that
 refused.
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 Scope = Literal["account", "address"]
 Bucket = Literal["requests", "orders", "batch", "close"]
-WINDOW_MS = 60_000
 PAST_WINDOWS_MAX = 2_000
 
 
 @dataclass(slots=True, eq=False)
 class Window:
-    """What one subject used of one bucket in one minute; `used` includes the refused."""
+    """What one subject used of one bucket in one window; `used` includes the refused."""
 
     scope: Scope
     subject: str
@@ -47,10 +46,11 @@ class Verdict:
 class RateLimits:
     """Every bucket of every account and address."""
 
-    __slots__ = ("_limits", "_past", "_windows")
+    __slots__ = ("_limits", "_past", "_window_ms", "_windows")
 
     def __init__(self, limits: LimitsConfig) -> None:
-        """Limits a minute, by bucket."""
+        """Limits a window, by bucket."""
+        self._window_ms = limits.window_ms
         self._limits: dict[Bucket, int] = {
             "requests": limits.requests,
             "orders": limits.orders,
@@ -73,7 +73,7 @@ class RateLimits:
             refused=full is not None,
             limit=spoken.limit,
             remaining=max(0, spoken.limit - spoken.used),
-            reset_seconds=-((now_ms - spoken.start_ms - WINDOW_MS) // 1000),
+            reset_seconds=-((now_ms - spoken.start_ms - self._window_ms) // 1000),
         )
 
     def windows(self) -> list[Window]:
@@ -81,7 +81,7 @@ class RateLimits:
         return [*self._past, *self._windows.values()]
 
     def _window(self, scope: Scope, subject: str, bucket: Bucket, now_ms: int) -> Window:
-        start_ms = now_ms - now_ms % WINDOW_MS
+        start_ms = now_ms - now_ms % self._window_ms
         key = (scope, subject, bucket)
         window = self._windows.get(key)
         if window is None or window.start_ms != start_ms:

@@ -38,6 +38,8 @@ POLLING = "status_polling"
 FILLS = "fill_streaming"
 POSITIONS = "position_tracking"
 SERVICES = (RISK, SUBMISSION, POLLING, FILLS, POSITIONS)
+CALLERS = (SUBMISSION, POLLING, FILLS, POSITIONS)
+"""Those that speak to the venue."""
 MESSAGE_ID = {messages.MSG_ID: "the same message is stored once in the stream's duplicate window"}
 TRACE = {
     messages.TRACEPARENT: "W3C trace context, for the parent only: the trace id is the first 16 bytes of SHA-256(clientOrderId)"
@@ -214,6 +216,45 @@ CHANNELS = (
         stream=None,
         headers={},
     ),
+    *(
+        channel
+        for name, address, of in (
+            ("accountBudget", subjects.account_budget(_VENUE, _ACCOUNT), "account's request budget"),
+            ("addressBudget", subjects.address_budget(_VENUE, "-address-"), "request budget of an address"),
+        )
+        for channel in (
+            Channel(
+                name=name,
+                address=address,
+                says=f"Asks the owner of the {of} for leases; answered with BudgetAnswer",
+                messages=("BudgetRequest",),
+                writers=CALLERS,
+                readers=(SUBMISSION,),
+                stream=None,
+                headers={},
+            ),
+            Channel(
+                name=f"{name}Owner",
+                address=subjects.budget_owner(address),
+                says=f"There is a fresh owner of the {of}",
+                messages=("BudgetOwner",),
+                writers=(SUBMISSION,),
+                readers=CALLERS,
+                stream=None,
+                headers={},
+            ),
+            Channel(
+                name=f"{name}Freeze",
+                address=subjects.budget_freeze(address),
+                says="The venue told one process to stop, so all stop",
+                messages=("BudgetFreeze",),
+                writers=CALLERS,
+                readers=CALLERS,
+                stream=None,
+                headers={},
+            ),
+        )
+    ),
 )
 
 SHELVES = (
@@ -239,6 +280,13 @@ SHELVES = (
         readers=(RISK, SUBMISSION),
     ),
     Shelf(
+        bucket=streams.CONTROL,
+        key=keys.RAIN,
+        message="RainDocument",
+        writers=(CLI,),
+        readers=CALLERS,
+    ),
+    Shelf(
         bucket=streams.CURSORS,
         key=keys.cursor(_VENUE, _ACCOUNT, _SYMBOL),
         message="CursorDocument",
@@ -251,6 +299,26 @@ SHELVES = (
         message="LeaseDocument",
         writers=SERVICES,
         readers=(CLI,),
+    ),
+    *(
+        shelf
+        for budget in (subjects.account_budget(_VENUE, _ACCOUNT), subjects.address_budget(_VENUE, "-address-"))
+        for shelf in (
+            Shelf(
+                bucket=streams.LEASES,
+                key=keys.budget_owner(budget),
+                message="LeaseDocument",
+                writers=(SUBMISSION,),
+                readers=(SUBMISSION,),
+            ),
+            Shelf(
+                bucket=streams.LEASES,
+                key=keys.budget_freeze(budget),
+                message="BudgetFreeze",
+                writers=CALLERS,
+                readers=CALLERS,
+            ),
+        )
     ),
     Shelf(
         bucket=streams.CHECKPOINTS,
@@ -359,6 +427,7 @@ PARTS = {
     "stream": "name of the stream the message came from",
     "what": "what it is about",
     "instance": "name of the process",
+    "address": "name of the address that calls leave from, as a token",
     "errorId": "the venue's errorId, or ours",
 }
 

@@ -7,6 +7,8 @@ from ordergate.wire.subjects import optional_token, token
 KILL_EVERYTHING = "kill.all"
 ALL_KILLS = "kill.>"
 EVERYTHING = ">"
+RAIN = "rain"
+"""CONTROL: half the plan, twice the pauses."""
 
 
 def checkpoint(service: str, venue: VenueName, account: AccountName) -> str:
@@ -39,6 +41,16 @@ def presence(service: str, instance: str) -> str:
 
 def all_presences(service: str) -> str:
     return f"presence.{token(service)}.*"
+
+
+def budget_owner(budget: str) -> str:
+    """LEASES: who owns the budget of this subject."""
+    return f"owner.{budget}"
+
+
+def budget_freeze(budget: str) -> str:
+    """LEASES: until when nobody may call the venue."""
+    return f"freeze.{budget}"
 
 
 def instrument(venue: VenueName, symbol: Symbol) -> str:

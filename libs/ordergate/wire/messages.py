@@ -403,6 +403,7 @@ class RequestRecord(_Fact):
     latency_ms: Count
     waited_ms: Count = 0
     weight: Count
+    weights: dict[str, Count] = Field(default_factory=dict)
     outcome: str = "answered"
     client_order_id: VenueText | None = None
 
@@ -457,6 +458,91 @@ class DriftMessage(_Fact):
     proposal: str
     message: str = ""
     error_id: str | None = None
+    at_ms: TimeMs
+
+
+# The request budget that processes share: core requests and announcements, kept nowhere but for the freeze.
+
+BudgetPriority = Annotated[int, Field(ge=0, le=4)]
+"""0 cancel, 1 resolve, 2 place, 3 reconcile, 4 poll."""
+
+
+class BudgetWish(_Part):
+    """So much weight waits at the asker."""
+
+    scope: Name
+    priority: BudgetPriority
+    amount: Annotated[int, Field(ge=1)]
+
+
+class BudgetUse(_Part):
+    """Used by the asker, or seen in a header, in one window (venue ms divided by the window's length)."""
+
+    scope: Name
+    window: int
+    amount: Count
+    limit: Count = 0
+
+
+class BudgetLease(_Part):
+    """amount may be spent by calls of this priority or a better one between these moments of the venue's clock."""
+
+    scope: Name
+    priority: BudgetPriority
+    amount: Annotated[int, Field(ge=1)]
+    from_ms: TimeMs
+    until_ms: TimeMs
+
+
+class BudgetLater(_Part):
+    """Nothing now; when, by the venue's clock, asking again is worth it."""
+
+    scope: Name
+    priority: BudgetPriority
+    at_ms: TimeMs
+
+
+class BudgetRequest(_Fact):
+    """A process asks the owner of a budget for leases, tells what headers said, and, to a fresh owner, what it has used."""
+
+    service: Name
+    instance: Name
+    epoch: Count
+    wishes: tuple[BudgetWish, ...] = ()
+    used: tuple[BudgetUse, ...] = ()
+    seen: tuple[BudgetUse, ...] = ()
+
+
+class BudgetAnswer(_Fact):
+    """The owner's answer. ready: false while it still finds out what was used before it."""
+
+    owner: Name
+    epoch: Count
+    ready: bool
+    leases: tuple[BudgetLease, ...] = ()
+    later: tuple[BudgetLater, ...] = ()
+
+
+class BudgetOwner(_Fact):
+    """There is a fresh owner of the budget: leases of the one before are void, everybody says what he used."""
+
+    owner: Name
+    epoch: Count
+
+
+class BudgetFreeze(_Fact):
+    """The venue answered 429 or 418: nobody calls it for so long. Also a key in LEASES that lives as long, for who was not there to hear."""
+
+    instance: Name
+    for_ms: Count
+    until_ms: TimeMs
+    banned: bool = False
+
+
+class RainDocument(_Fact):
+    """Rain mode, in CONTROL: while it rains every process plans with half the budget and waits twice as long before it tries again."""
+
+    falling: bool
     at_ms: TimeMs
 
 
@@ -610,4 +696,9 @@ FACTS: tuple[type[_Fact], ...] = (
     InstrumentDocument,
     PriceDocument,
     ErrorDocument,
+    BudgetRequest,
+    BudgetAnswer,
+    BudgetOwner,
+    BudgetFreeze,
+    RainDocument,
 )

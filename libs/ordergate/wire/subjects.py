@@ -184,6 +184,11 @@ def approved_of(venue: VenueName, account: AccountName) -> str:
     return f"orders.{token(venue)}.{token(account)}.*.*.{State.APPROVED}"
 
 
+def submitting_of(venue: VenueName, account: AccountName) -> str:
+    """Filter: the account's write-aheads."""
+    return f"orders.{token(venue)}.{token(account)}.*.*.{State.SUBMITTING}"
+
+
 # FILLS and POSITIONS.
 
 ALL_FILLS = ("fills.*.*.*.*",)
@@ -239,6 +244,11 @@ def requests_of(venue: VenueName, account: AccountName) -> str:
     return f"requests.{token(venue)}.{token(account)}.*"
 
 
+def requests_at(venue: VenueName) -> str:
+    """Filter: everybody's requests to the venue."""
+    return f"requests.{token(venue)}.*.*"
+
+
 def risk(venue: VenueName, account: AccountName, what: str) -> str:
     return f"risk.{token(venue)}.{token(account)}.{token(what)}"
 
@@ -264,6 +274,26 @@ KILL_REQUEST = "control.kill.request"
 def statement_request(venue: VenueName, account: AccountName) -> str:
     """Asks fill streaming for a fresh statement; answered with the statement, which is also published."""
     return f"control.statement.{token(venue)}.{token(account)}"
+
+
+def account_budget(venue: VenueName, account: AccountName) -> str:
+    """Asks the owner of the account's request budget for leases."""
+    return f"budget.{token(venue)}.{token(account)}"
+
+
+def address_budget(venue: VenueName, address: str) -> str:
+    """The same for what the venue counts by address: `_` stands for the absent account."""
+    return f"budget.{token(venue)}.{NONE}.{token(address)}"
+
+
+def budget_owner(budget: str) -> str:
+    """Where a fresh owner of this budget makes itself known."""
+    return f"{budget}.owner"
+
+
+def budget_freeze(budget: str) -> str:
+    """Where a process says that the venue told it to stop."""
+    return f"{budget}.freeze"
 
 
 # Metrics.
@@ -295,4 +325,6 @@ def template(subject: str) -> str:
         return subject
     if tokens[0] == "control":
         return _STATEMENT_TEMPLATE
+    if tokens[0] == "budget":
+        return "budget.>"
     return "other"

@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from ordergate.access.budget import Budget, Limit, Scope, Weights
+from ordergate.access.budget import Limit, Scope, Weights, divided
 from ordergate.access.limiter import Denied, Granted, Limiter
 from ordergate.ports.venue import Priority
 from ordergate.runtime.clock import SystemClock
@@ -17,7 +17,7 @@ def limiter(*, requests: int, window_ms: int = 80, orders: int = 1_000, queue_ma
     )
     began = time.monotonic()
     return Limiter(
-        Budget(limits, shares={}),
+        divided(limits, shares={}),
         clock=SystemClock(),
         now_ms=lambda: int((time.monotonic() - began) * 1_000),
         queue_max=queue_max,

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ordergate.access.budget import Budget, Limit, Scope
+from ordergate.access.budget import Limit, Scope, divided
 from ordergate.access.clock import Timestamps, VenueClock
 from ordergate.access.http import Engine
 from ordergate.access.keys import make_key
@@ -96,7 +96,7 @@ async def staged(script: Script, *, orders: int = 100, clock_known: bool = True)
                 window_ms=5_000,
                 send_margin_ms=1_000,
             ),
-            limiter=Limiter(Budget(limits, shares={}), clock=clock, now_ms=clock.now_ms),
+            limiter=Limiter(divided(limits, shares={}), clock=clock, now_ms=clock.now_ms),
             clock=clock,
             venue_clock=venue_clock,
             timestamps=Timestamps(clock, venue_clock),
@@ -208,7 +208,7 @@ async def test_the_write_ahead_comes_after_budget_and_connection() -> None:
 
 def fresh_limiter(clock: LoopClock) -> Limiter:
     limits = tuple(Limit(scope=scope, limit=100, window_ms=3_600_000) for scope in Scope)
-    return Limiter(Budget(limits, shares={}), clock=clock, now_ms=clock.now_ms)
+    return Limiter(divided(limits, shares={}), clock=clock, now_ms=clock.now_ms)
 
 
 async def test_a_write_ahead_slower_than_the_window_sends_nothing() -> None:
@@ -326,7 +326,8 @@ async def test_every_call_leaves_one_record_without_a_secret() -> None:
             ("unknown", None),
         ]
         first = stage.records[0]
-        assert (first.method, first.path, first.weight, first.client_order_id) == ("POST", "/v2/orders", 2, "alpha-1")
+        assert (first.method, first.path, first.client_order_id) == ("POST", "/v2/orders", "alpha-1")
+        assert first.weights == {Scope.ORDERS: 1, Scope.REQUESTS: 1}
         assert first.latency_ms is not None
         shown = repr(stage.records)
         assert KEY.secret not in shown

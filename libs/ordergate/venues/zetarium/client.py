@@ -311,6 +311,7 @@ def _open(opening: Opening, *, rest_ms: int, replay_memory_ms: int) -> tuple[Ses
         manners=MANNERS,
         limits=limits.LIMITS,
         shares=limits.shares(requests=opening.request_share),
+        order_weights=limits.PLACE,
         ask=read_time,
         rest_ms=rest_ms,
         replay_memory_ms=replay_memory_ms,

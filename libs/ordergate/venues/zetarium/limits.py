@@ -18,7 +18,7 @@ LIMITS = (
     Limit(scope=Scope.ORDERS, limit=300, window_ms=MINUTE_MS),
     Limit(scope=Scope.BATCH, limit=100, window_ms=MINUTE_MS),
     Limit(scope=Scope.CLOSE, limit=300, window_ms=MINUTE_MS),
-    Limit(scope=Scope.ADDRESS, limit=1_000, window_ms=MINUTE_MS),
+    Limit(scope=Scope.ADDRESS, limit=1_000, window_ms=MINUTE_MS, per_address=True),
 )
 
 READ: Weights = MappingProxyType({Scope.REQUESTS: 1})
