@@ -33,7 +33,7 @@ STORED_AT_ONCE = 250
 REMEMBERED_TRADES = 20_000
 ORPHANS_KEPT = 200
 """In a checkpoint. There are any only while the feed of orders is behind the trade list."""
-GROWTH_PAUSE_SECONDS = 0.05
+GROWTH_PAUSE_SECONDS = 0.02
 """Executions come in bursts: one trade list read answers all of a burst."""
 
 

@@ -15,7 +15,7 @@ from ordergate.trading.ids import AccountName, VenueName
 from ordergate.wire import codec, subjects
 from ordergate.wire.streams import FILLS, ORDERS
 
-PACE_SECONDS = 0.01
+PACE_SECONDS = 0.03
 """The orders and fills that are followed here are on their way already: the next step of each has the processor first."""
 
 

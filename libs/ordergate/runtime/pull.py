@@ -15,6 +15,7 @@ EXPIRY_SECONDS = 1.0
 SILENCE_SECONDS = 1.6  # longer than a request lives: if nothing at all was heard, the request is lost
 ABSENT_PAUSE_SECONDS = 0.05
 NOTHING_SECONDS = 0.001
+GULPS_IN_VAIN = 20
 
 Take = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Subject, ack reply, payload, raw headers."""
@@ -122,8 +123,8 @@ class PacedPull(Pull):
     """A pull for those who follow and are in no hurry: what is stored in a short time comes in one gulp.
 
     Whatever is delivered at once wakes its reader at the very moment in which the next step of that order is to be made, on the same
-    processors. So a reader that has caught up asks for one message only; when it comes it rests for `pace_seconds`, then takes all that
-    waits.
+    processors. So a reader that has caught up and heard nothing for a while asks for one message only; once that has come it takes all that
+    waits every `pace_seconds`, by its own clock, until GULPS_IN_VAIN in a row brought nothing.
     """
 
     def __init__(
@@ -146,6 +147,7 @@ class PacedPull(Pull):
             None  # what came before the rest, not handed on yet
         )
         self._gulping = False
+        self._in_vain = GULPS_IN_VAIN
 
     @override
     async def stop(self) -> None:
@@ -167,7 +169,11 @@ class PacedPull(Pull):
             super().refill()
         elif self._open and not self._asked and self._rest is None and self._room() > 0:
             self._gulping = False
-            self._ask(1)
+            if self._in_vain < GULPS_IN_VAIN:
+                self._in_vain += 1
+                self._rest = self._loop.call_later(self._pace_seconds, self._gulp)
+            else:
+                self._ask(1)
 
     @override
     def _hear(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
@@ -177,6 +183,7 @@ class PacedPull(Pull):
         self._heard_at = self._loop.time()
         self.gone = None
         self._asked = max(0, self._asked - 1)
+        self._in_vain = 0
         if self._gulping and not self._asked:  # as many as there was room for
             self._take(subject, reply, data, headers)
             self._gulp()
