@@ -44,6 +44,7 @@ RESOLVE_WAIT_SECONDS = 0.5
 """How often a cancel looks again at an order whose fate at the venue is not known yet."""
 REPEAT_SECONDS = 0.5
 OVERTAKEN_AGAIN_SECONDS = 0.05
+OVERTAKEN_AGAIN_SECONDS_MAX = 0.5
 """A cancel may overtake the decision about its own order, whose intent stands before it in the stream: it looks again until risk has
 decided everything that does, however long risk may be away.
 """
@@ -145,12 +146,13 @@ class CancelDesk:
         order_id = request.client_order_id
         if order_id is None and request.order_intent_id is not None:
             order_id = derive_client_order_id(request.account, request.strategy, request.order_intent_id)
-        # Asked before the ledger is read: what was decided then stands there.
-        is_decided = order_id is None or await self._decided.has_passed(delivery.sequence)
         entry = None if order_id is None else await self._ledger.last(self._venue, self._account, order_id)
-        if entry is None and not is_decided:
-            await delivery.retry(after_seconds=OVERTAKEN_AGAIN_SECONDS)
-            return
+        if entry is None and order_id is not None:
+            if not await self._decided.has_passed(delivery.sequence):
+                await delivery.retry(after_seconds=_overtaken_again_seconds(delivery))
+                return
+            # What was decided before we asked stands there now.
+            entry = await self._ledger.last(self._venue, self._account, order_id)
         refusal = self._refusal_of(request, entry)
         if refusal is not None or entry is None:
             reason, message = refusal or ("unknown_order", "the ledger has no such order")
@@ -218,7 +220,7 @@ class CancelDesk:
             return
         if not is_decided:
             # An order that was asked for before may be approved yet: what is there is canceled, but "nothing open" must wait.
-            await delivery.retry(after_seconds=OVERTAKEN_AGAIN_SECONDS)
+            await delivery.retry(after_seconds=_overtaken_again_seconds(delivery))
             return
         await self._answer(
             delivery,
@@ -356,3 +358,8 @@ class CancelDesk:
 
     def _error_id(self, delivery: Delivery, reason: str) -> ErrorId:
         return derive_error_id("intents", str(delivery.sequence), reason)
+
+
+def _overtaken_again_seconds(delivery: Delivery) -> float:
+    """Soon at first: the decision is a millisecond away. Ever later while risk is down."""
+    return min(OVERTAKEN_AGAIN_SECONDS * 2.0 ** min(delivery.delivery_count - 1, 5), OVERTAKEN_AGAIN_SECONDS_MAX)
