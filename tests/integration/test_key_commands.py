@@ -151,3 +151,8 @@ async def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert await command(tmp_path / "nothing.toml") == 2
     (tmp_path / "poller.state").write_text("{")
     assert await command(config, "verify") == 1
+
+
+async def test_a_config_that_a_command_would_not_see_is_refused(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    assert await asyncio.to_thread(run, ["keys", "--config", str(config), "verify"]) == 2

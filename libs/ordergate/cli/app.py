@@ -319,7 +319,11 @@ def keys_shown(context: typer.Context, config: Config = _CONFIG) -> int:
     """List every key file: id, state, age. 1 if one raises an alarm. Only with --account: that account's."""
     from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
 
-    return Exit.DONE if context.invoked_subcommand else int(key_files.show(context.obj, config))
+    if context.invoked_subcommand is None:
+        return int(key_files.show(context.obj, config))
+    if str(context.get_parameter_source("config")).endswith("COMMANDLINE"):  # the environment's counts below too
+        raise WrongUsage(f"--config stands behind the command: ordergate keys {context.invoked_subcommand} --config F")
+    return Exit.DONE
 
 
 @keys.command("verify")
