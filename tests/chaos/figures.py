@@ -24,6 +24,7 @@ TARGETS_MS = {
     "notExecutedAfterFence": 2_000,
 }
 PROMISES = ("duplicates", "lost", "fillsLost", "fillsDoubled")
+_BY_FENCE = (EventKind.PROVEN_NOT_PLACED, EventKind.REAPPROVED)
 WINDOW_AND_SETTLE_MS = 6_000
 """Zetarium's, as its adapter declares it."""
 
@@ -162,12 +163,12 @@ def _pairs(history: Sequence[OrderRecord]) -> Iterator[tuple[OrderRecord, OrderR
 
 
 def _is_polled(record: OrderRecord) -> bool:
-    return record.event.get("source") in {"open_orders", "lookup"} or record.event_kind is EventKind.PROVEN_NOT_PLACED
+    return record.event.get("source") in {"open_orders", "lookup"} or record.event_kind in _BY_FENCE
 
 
 def _who(record: OrderRecord) -> str:
-    if record.event_kind is EventKind.PROVEN_NOT_PLACED:
-        return "Fence"
+    if record.event_kind in _BY_FENCE:
+        return "Fence" if record.event_kind is EventKind.PROVEN_NOT_PLACED else "FenceAndSentAgain"
     if record.event_kind is EventKind.VENUE_REPORTED:
         source = str(record.event.get("source", "venue"))
         return "".join(word.capitalize() for word in source.split("_"))
@@ -176,10 +177,10 @@ def _who(record: OrderRecord) -> str:
 
 def _doubts(history: Sequence[OrderRecord], outages: Sequence[Outage], *, is_steady: bool) -> Iterator[tuple[str, int]]:
     for doubt, end in _pairs(history):
-        if end.event_kind is EventKind.PROVEN_NOT_PLACED and end.order.attempt is not None:
+        if end.event_kind in _BY_FENCE and doubt.order.attempt is not None:
             if not is_steady:
                 continue  # the fence stands in the venue's time, which jumped
-            fence_ms = end.order.attempt.timestamp_ms + WINDOW_AND_SETTLE_MS
+            fence_ms = doubt.order.attempt.timestamp_ms + WINDOW_AND_SETTLE_MS
             yield "notExecutedAfterFence", max(0, end.stored_at_ms - _free(fence_ms, end.stored_at_ms, outages))
         else:
             kind = "unknownExecuted" if doubt.order.state is State.UNKNOWN else "submittingExecuted"

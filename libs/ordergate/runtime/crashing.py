@@ -63,11 +63,18 @@ class Crashes:
         self.reach(step, Phase.BEFORE)
         self.reach_soon(step)
         found = await work
-        self.reach(step, Phase.AFTER)
+        await self.reach_after(step)
         return found
 
     def reach(self, step: str, phase: Phase) -> None:
         if (strike := self._due(step, phase)) is not None:
+            self._strike(*strike)
+
+    async def reach_after(self, step: str) -> None:
+        """`after`: what was written without waiting for an answer, an ack, is on its way too: the loop turns first."""
+        if (strike := self._due(step, Phase.AFTER)) is not None:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             self._strike(*strike)
 
     def reach_soon(self, step: str) -> None:
@@ -222,7 +229,7 @@ class CrashingTrading:
             return may_send
 
         outcome = await self._inner.place(request, write_ahead=written, deadline_seconds=deadline_seconds)
-        self._crashes.reach("send.place", Phase.AFTER)
+        await self._crashes.reach_after("send.place")
         return outcome
 
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:

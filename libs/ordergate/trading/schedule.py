@@ -65,18 +65,17 @@ def next_lookup_ms(watch: Watch, policy: PollPolicy) -> int | None:
 
 FENCE_LOOKUP_AFTER_MS = 60
 FENCE_LOOKUP_EVERY_MS = 300
-FENCE_LOOKUPS_MS_MAX = 1_500
+FENCE_LATE_SHARE = 4
+"""How late a lookup is behind the fence, divided by this, is the pause to the next."""
 
 
 def _at_the_fence(fence_ms: int, last_ms: int) -> int:
-    """Just after the fence, and again soon: the two lookups that may prove absence. After a while the usual pace is enough."""
+    """Just after the fence, and again soon: the two lookups that may prove absence. Then ever more rarely, until the usual pace is enough:
+    in an account that trades all the time, positions agree with the venue's only at some moments.
+    """
     if last_ms < fence_ms + FENCE_LOOKUP_AFTER_MS:
         return fence_ms + FENCE_LOOKUP_AFTER_MS
-    in_haste = last_ms < fence_ms + FENCE_LOOKUPS_MS_MAX
-    return last_ms + (FENCE_LOOKUP_EVERY_MS if in_haste else _NOT_IN_HASTE_MS)
-
-
-_NOT_IN_HASTE_MS = 3_600_000
+    return last_ms + max(FENCE_LOOKUP_EVERY_MS, (last_ms - fence_ms) // FENCE_LATE_SHARE)
 
 
 def due_lookups(watches: Iterable[Watch], policy: PollPolicy, now_ms: int) -> Sequence[int]:
