@@ -1,6 +1,8 @@
 """The short way through nats-py on a real nats-server: it holds as long as the two internals it uses stay where they are."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -123,6 +125,21 @@ async def test_subscriptions_survive_a_restart(connected: Connect, server: Embed
     server.start()
     await eventually(lambda: one.counts.reconnects == 1 and other.counts.reconnects == 1)
     assert one.client.post("a", b"again")
+    await eventually(lambda: len(heard) == 1)
+
+
+async def test_a_subscription_begun_when_the_bus_dies_is_made_at_the_reconnect(
+    connected: Connect, server: EmbeddedServer
+) -> None:
+    one, other = await connected("one"), await connected("other")
+    os.kill(server.pid, signal.SIGSTOP)  # it takes the question and never answers
+    listening = asyncio.create_task(listen(other.client, "a"))
+    await asyncio.sleep(0)  # it begins
+    server.kill()
+    server.start()
+    heard = await asyncio.wait_for(listening, 5)
+    await eventually(lambda: one.counts.reconnects == 1)
+    assert one.client.post("a", b"x")
     await eventually(lambda: len(heard) == 1)
 
 

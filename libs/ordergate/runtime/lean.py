@@ -26,6 +26,7 @@ from ordergate.trading.errors import Misuse
 
 NO_RESPONDERS = b"NATS/1.0 503"
 _SWEEP_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
 
 
 class LeanClient(Client):
@@ -123,9 +124,25 @@ class LeanClient(Client):
             action()
 
     async def _settle(self) -> None:
-        """Return once the server has read everything. nats-py's flush alone is not enough: its ping overtakes what its flusher still holds."""
+        """Return once the server has read everything. nats-py's flush alone is not enough: its ping overtakes what its flusher still holds,
+        and a connection lost meanwhile takes the pong with it. Then the reconnect tells the server of every subscription.
+        """
         await self._flush_pending(force_flush=True)
-        await self.flush()
+        lost = asyncio.Event()
+        self.when_lost(lost.set)
+        pong = asyncio.ensure_future(self.flush())
+        pong.add_done_callback(_looked_at)  # and never cancelled: nats-py's read loop fails on a pong nobody waits for
+        gone = asyncio.ensure_future(lost.wait())
+        try:
+            await asyncio.wait({pong, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if pong.done():
+                await pong
+                return
+            while not self.is_connected and not self.is_closed:
+                await self.wait_connected(_LOOK_SECONDS)
+        finally:
+            gone.cancel()
+            self.forget(lost.set)
 
     @override
     async def _read_loop(self) -> None:
@@ -229,6 +246,12 @@ class Requests:
         for future, _ in waiting.values():
             if not future.done():
                 future.set_exception(Unanswered("connection lost"))
+
+
+def _looked_at(done: asyncio.Future[None]) -> None:
+    """Its error, if it has one, was seen."""
+    if not done.cancelled():
+        done.exception()
 
 
 def header_block(fields: Mapping[str, str]) -> bytes:
