@@ -16,7 +16,7 @@ import orjson
 
 from ordergate.runtime.provision import Resource
 from tests.simulation.connection import SimConnection, connect
-from tests.simulation.consumer import Consumer
+from tests.simulation.consumer import Consumer, Frame
 from tests.simulation.loop import EPOCH_MS, Scheduler
 from tests.simulation.stream import NANOSECONDS, Acked, Refused, SimStream, Stored, covers
 
@@ -39,7 +39,7 @@ class BusFaults:
     lose_request: float = 0.0  # a question or publication that never reaches the server's mind
     lose_answer: float = 0.0  # it was done, the caller never learns
     lose_ack: float = 0.0  # of a delivery
-    lose_delivery: float = 0.0  # on the way to a consumer
+    lose_delivery: float = 0.0  # on the way to a consumer with acks; to others only a broken connection loses anything
     slow: float = 0.0  # the wire stalls, and all behind on it, for up to slow_seconds
     slow_seconds: float = 3.0
     undecided: float = 0.0  # of refused appends (three nodes): 10164 instead of 10071
@@ -270,14 +270,14 @@ class SimBus:
         if self._wild or self._exact:
             self._publish(subject, "", payload, headers or None)
 
-    def _push(self, inbox: str, subject: str, reply: str, data: bytes, headers: bytes | None) -> bool:
+    def _push(self, inbox: str, frame: Frame) -> bool:
         """A delivery of a consumer. The frame shows the message's own subject, but goes to whoever asked."""
         listening = self._starred.get(inbox.rpartition(".")[0]) or self._exact.get(inbox)
         if not listening or not self.is_up or self.is_leaderless:
             return False
-        if not (reply and _happens(self.faults.lose_delivery, self._draws)):
+        if not (frame.will_be_acknowledged and _happens(self.faults.lose_delivery, self._draws)):
             connection, number = listening[0]
-            connection.deliver(number, subject, reply, data, headers)
+            connection.deliver(number, frame.subject, frame.reply, frame.data, frame.headers)
         return True
 
     def _remove(self, connection: SimConnection, number: int, subject: str) -> None:

@@ -39,7 +39,8 @@ class SimConnection:
         self._scheduler = node.scheduler
         self.number = server.count_connection()
         self._draws = node.scheduler.draws(f"wire:{self.number}")
-        self._connected = False
+        self._is_open = False  # the wire
+        self._connected = False  # what the client believes
         self._closed = False
         self._subjects: dict[int, str] = {}
         self._sinks: dict[int, Sink] = {}
@@ -52,7 +53,8 @@ class SimConnection:
         self._down: deque[Down] = deque()
         self._up_free_at = 0.0
         self._down_free_at = 0.0
-        self._pongs: deque[asyncio.Future[None]] = deque()
+        self._pongs: deque[asyncio.Future[bool]] = deque()
+        self._settling: list[asyncio.Future[bool]] = []
         server.connections.append(self)
         node.when_dead.append(self._die)
 
@@ -83,14 +85,14 @@ class SimConnection:
         self._subjects[number] = subject
         self._sinks[number] = sink
         self._send(self._server.subscribe, (self, number, subject))
-        await self.flush()
+        await self._settle()
         return number
 
     async def silence(self, number: int) -> None:
         if self._subjects.pop(number, None) is not None and not self._closed:
             self._send(self._server.unsubscribe, (self, number))
             if self._connected:
-                await self.flush()
+                await self._settle()
         self._sinks.pop(number, None)
 
     def post(self, subject: str, payload: bytes, *, reply: str = "", headers: bytes = b"") -> bool:
@@ -131,7 +133,7 @@ class SimConnection:
             raise ConnectionClosedError
         if not self._connected:
             return
-        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._send(self._server.ping, (self,))
         self._pongs.append(pong)
         try:
@@ -140,8 +142,25 @@ class SimConnection:
             raise FlushTimeoutError from None
 
     async def close(self) -> None:
-        self._drop()
+        self._hang_up()
+        self._connected = False
         self._closed = True
+
+    async def _settle(self) -> None:
+        """As LeanClient: a connection lost meanwhile takes the pong with it, the reconnect tells the server of every subscription."""
+        if not self._connected:
+            return
+        settled = asyncio.get_running_loop().create_future()
+        self._send(self._server.ping, (self,))
+        self._pongs.append(settled)
+        self._settling.append(settled)
+        try:
+            if not await asyncio.wait_for(settled, _FLUSH_SECONDS):
+                await self._came_back.wait()
+        except TimeoutError:
+            raise FlushTimeoutError from None
+        finally:
+            self._settling.remove(settled)
 
     # The world's side.
 
@@ -163,11 +182,8 @@ class SimConnection:
 
     def reset(self) -> None:
         """The connection is gone, both sides know, and what was on the wire is lost."""
-        if self._connected:
-            self._connected = False
-            self._up.clear()
-            self._down.clear()
-            self._server.forget(self)
+        if self._is_open:
+            self._hang_up()
             self.node.loop.call_later(self._draws.random() * 0.005, self._lose)
 
     def deliver(self, number: int, subject: str, reply: str, data: bytes, headers: bytes | None) -> None:
@@ -180,7 +196,7 @@ class SimConnection:
         self.deliver(0, "", "", b"", None)
 
     def _send(self, action: Callable[..., None], arguments: tuple[object, ...]) -> None:
-        if self._connected and self.node.is_alive:
+        if self._is_open and self.node.is_alive:
             self._up.append((action, arguments))
             due = self._up_free_at = max(self._up_free_at, self._scheduler.now + self._server.delay(self._draws))
             self._scheduler.at(due - self._scheduler.now, self._arrive)
@@ -196,7 +212,7 @@ class SimConnection:
         number, subject, reply, data, headers = self._down.popleft()
         if number == 0:
             if self._pongs and not (pong := self._pongs.popleft()).done():
-                pong.set_result(None)
+                pong.set_result(True)
             return
         sink = self._sinks.get(number)
         if sink is not None:
@@ -207,7 +223,12 @@ class SimConnection:
             self.reset()
 
     def _lose(self) -> None:
+        self._connected = False
         self._came_back.clear()
+        self._pongs.clear()
+        for settled in self._settling:
+            if not settled.done():
+                settled.set_result(False)
         for action in self._lost:
             action()
         self._wait_and_try()
@@ -221,7 +242,7 @@ class SimConnection:
         if not self._server.is_up or self.is_cut:
             self._wait_and_try()
             return
-        self._connected = True
+        self._is_open = self._connected = True
         self._up_free_at = self._down_free_at = self._scheduler.now
         for number, subject in self._subjects.items():
             self._send(self._server.subscribe, (self, number, subject))
@@ -232,18 +253,18 @@ class SimConnection:
         for action in self._back:
             action()
 
-    def _drop(self) -> None:
-        self._connected = False
+    def _hang_up(self) -> None:
+        self._is_open = False
         self._up.clear()
         self._down.clear()
         self._server.forget(self)
 
     def _die(self) -> None:
         """The kernel closes a dead process's sockets; what it had written still arrives, unless the wire is cut."""
-        self._connected = False
+        self._is_open = False
         self._down.clear()
         if self.is_cut:
-            self._drop()
+            self._hang_up()
         else:
             due = max(self._up_free_at, self._scheduler.now)
             self._scheduler.at(due - self._scheduler.now + 0.0001, self._server.forget, self)

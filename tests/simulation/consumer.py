@@ -5,14 +5,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from ordergate.runtime.delivery import IN_PROGRESS, TERMINATE
 from tests.simulation.loop import Handle, Scheduler
 from tests.simulation.stream import NANOSECONDS, SimStream, Stored, covers
 
-Send = Callable[[str, str, str, bytes, bytes | None], bool]
-"""Inbox, subject, reply, data, headers; False: nobody listens there any more."""
+
+class Frame(NamedTuple):
+    """What a consumer sends to whoever asked."""
+
+    subject: str
+    reply: str
+    data: bytes
+    headers: bytes | None
+    will_be_acknowledged: bool
+
+
+Send = Callable[[str, Frame], bool]
+"""To an inbox. False: nobody listens there any more."""
 
 FORGOTTEN_ACKS_SECONDS = 1.0
 """The server writes acks down a little later: what was acknowledged this long before its kill -9 may come again."""
@@ -183,7 +194,7 @@ class Consumer:
         if self._headers_only:
             head = message.headers[:-2] or b"NATS/1.0\r\n"
             data, headers = b"", b"%bNats-Msg-Size: %d\r\n\r\n" % (head, len(message.data))
-        if not self._send(asked.inbox, message.subject, reply, data, headers):
+        if not self._send(asked.inbox, Frame(message.subject, reply, data, headers, self._acks)):
             return False
         self._delivered += 1
         if self._acks:
@@ -211,7 +222,7 @@ class Consumer:
         status = (
             b"NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: %d\r\nNats-Pending-Bytes: 0\r\n\r\n" % asked.left
         )
-        self._send(asked.inbox, asked.inbox, "", b"", status)
+        self._send(asked.inbox, _status(asked, status))
 
     def _end_hasty(self) -> None:
         """There is nothing more: those who would not wait are told. One that got its whole batch needs no telling."""
@@ -220,7 +231,7 @@ class Consumer:
         self._hasty = 0
         for asked in hasty:
             if asked.left > 0:
-                self._send(asked.inbox, asked.inbox, "", b"", b"NATS/1.0 404 No Messages\r\n\r\n")
+                self._send(asked.inbox, _status(asked, b"NATS/1.0 404 No Messages\r\n\r\n"))
 
     def _set_alarm(self, at: float) -> None:
         if at < self._alarm_at:
@@ -240,6 +251,11 @@ class Consumer:
         if first is not inf and first < inf:
             self._set_alarm(first)
         self.pump()
+
+
+def _status(asked: Asked, headers: bytes) -> Frame:
+    """The end of a pull request."""
+    return Frame(asked.inbox, "", b"", headers, will_be_acknowledged=False)
 
 
 def _delay_seconds(body: bytes) -> float:

@@ -272,10 +272,12 @@ class Node:
 
     def bury(self) -> None:
         """Close what a crash left behind, so that nothing of it runs later, at a moment the collector picks."""
+        _set_running_loop(self.loop)  # type: ignore[arg-type]
         for task in self._remains:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task.get_coro())
         self._remains = set()
+        _set_running_loop(None)
 
     def fail(self, what: str, error: BaseException) -> None:
         failure = Failure(self.name, what, error)
