@@ -51,12 +51,20 @@ def steps(life: Life) -> list[Step]:
     found = [_step(intent, _INTENT, intent_sentence(intent.body)) for intent in life.intents]
     befores = [None, *(record.order for record in life.records)]
     for stored, record, before in zip(life.messages, life.records, befores, strict=False):
-        found.append(_step(stored, _ORDER, message_sentence(record, before)))
+        found.append(_step(stored, _ORDER, _told(record, before)))
     found += [_step(request, _REQUEST, request_sentence(request.body)) for request in life.requests]
     found += [_step(fill, _FILL, fill_sentence(fill.body)) for fill in life.fills]
     found += [_step(answer, _ANSWER, answer_sentence(answer.body)) for answer in life.answers]
     found += [_step(statement, _STATEMENT, _statement_sentence(statement.body)) for statement in life.statements]
     return sorted(found, key=lambda step: (step.at_ms, step.rank, step.source.sequence))
+
+
+def _told(record: OrderRecord, before: Order | None) -> str:
+    """The snapshot was read; event and evidence of a message that we did not write may still be anything."""
+    try:
+        return message_sentence(record, before)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return f"{record.order.state.value.upper()}: its evidence cannot be read ({type(error).__name__})"
 
 
 def _step(source: Stored, rank: int, text: str) -> Step:

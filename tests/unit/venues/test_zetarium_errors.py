@@ -151,3 +151,9 @@ def test_what_the_venue_quotes_of_our_key_goes_no_further() -> None:
     assert key not in repr(found)
     assert signature not in repr(found)
     assert found.error_id == OWN
+
+
+def test_a_code_that_is_no_text_proves_nothing() -> None:
+    """Found by the fuzzer: a list cannot be looked up in a set."""
+    assert isinstance(judge(401, {"ok": False, "code": ["INVALID_API_KEY"]}), Unknown)
+    assert isinstance(classify_leg({"ok": False, "code": ["FILTER_FAILURE"]}, OWN), Unknown)

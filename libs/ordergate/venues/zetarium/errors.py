@@ -109,7 +109,8 @@ def classify(call: Call, response: Response, own_error_id: Callable[[], ErrorId]
 def classify_leg(document: Document, own_error_id: ErrorId) -> NotExecuted | Unknown:
     """What a failed leg of a batch proves about that leg."""
     error_id = error_id_of(document) or own_error_id
-    refused = document.get("ok") is False and document.get("code") in REFUSED_LEG_CODES
+    code = document.get("code")
+    refused = document.get("ok") is False and isinstance(code, str) and code in REFUSED_LEG_CODES
     if refused:
         return NotExecuted(reason=_reason(document, 400), message=_text(document.get("error")), error_id=error_id)
     return Unknown(reason=f"leg_{_text(document.get('code')) or 'unreadable'}", error_id=error_id)
@@ -127,7 +128,7 @@ def _proof(purpose: Purpose, status: int, document: Document) -> Proof:
     if status == 401 and code is None and document.get("error") == TIMESTAMP_TEXT:  # noqa: PLR2004 - HTTP's own number
         return Proof.CLOCK
     for row in TABLE:
-        if row.status == status and row.code in {None, code} and purpose in row.purposes:
+        if row.status == status and (row.code is None or row.code == code) and purpose in row.purposes:
             return row.proof
     return Proof.NONE
 
