@@ -1,8 +1,9 @@
 """Sound examples of everything that a gate takes, from which the damaged ones are made."""
 
+import asyncio
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -364,7 +365,16 @@ def no_bus() -> Iterator[None]:
     async def away(*_arguments: object, **_options: object) -> None:
         raise BusUnavailable("no bus in this test")
 
-    with patch.object(Connection, "open", away), patch.object(runtime_connection, "connect", away):
+    def run_apart(work: Coroutine[Any, Any, Any]) -> Any:
+        """asyncio.run takes away the loop that the test runner has set."""
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(work)
+
+    with (
+        patch.object(Connection, "open", away),
+        patch.object(runtime_connection, "connect", away),
+        patch.object(asyncio, "run", run_apart),
+    ):
         yield
 
 
