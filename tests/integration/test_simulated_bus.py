@@ -15,6 +15,7 @@ from ordergate.runtime.connection import Bus, connect
 from ordergate.runtime.jetstream import Refusal
 from ordergate.runtime.lean import header_block
 from ordergate.runtime.server import EmbeddedServer
+from tests.integration.orders_at_hand import eventually
 from tests.simulation import connection as simulated
 from tests.simulation.bus import SimBus
 from tests.simulation.loop import Scheduler
@@ -131,7 +132,7 @@ class Player:
             f"$JS.API.CONSUMER.MSG.NEXT.LIFE.{consumer}", b'{"batch":%d,"no_wait":true}' % batch, reply=inbox
         )
         await self._bus.client.flush()
-        await self._until(lambda: len(self._heard) >= batch or any(not frame[1] for frame in self._heard))
+        await eventually(lambda: len(self._heard) >= batch or any(not frame[1] for frame in self._heard))
         shown = [self._shown(*frame) for frame in self._heard]
         replies = [frame[1].decode() for frame in self._heard if frame[1]]
         self._delivered[consumer] += sum(reply.split(".")[4] == "1" for reply in replies)
@@ -185,13 +186,8 @@ class Player:
         self._bus.client.post(
             f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", b'{"batch":1000,"no_wait":true}', reply="pulled.replay"
         )
-        await self._until(lambda: any(not frame[1] for frame in self._heard))
+        await eventually(lambda: any(not frame[1] for frame in self._heard))
         return stream, filters, start, answer["num_pending"], [self._shown(*frame) for frame in self._heard]
-
-    async def _until(self, fact: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not fact():  # noqa: ASYNC110 - a fact of the server sets no event
-                await asyncio.sleep(0.001)
 
 
 def on_the_real_bus(directory: Path, play: Play) -> list[object]:
