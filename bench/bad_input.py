@@ -4,52 +4,28 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from typing import Self
 
 import nats
-import orjson
 from nats.aio.msg import Msg
 
 from bench.figures import NS_PER_MS, Figures, spread
 from bench.installation import ACCOUNTS, VENUE, Running
 from bench.load import LIMIT_SECONDS, Unfinished, submit_steadily
 from bench.orders import STRATEGY, plan, subscribe, watching
+from bench.poison import KINDS
 from ordergate.client import connect
 from ordergate.runtime import connection
-from ordergate.trading.ids import AccountName, StrategyName, VenueName
 from ordergate.trading.order import State
 from ordergate.wire import streams, subjects
+from ordergate.wire.messages import AnswerMessage, DeadHeaders
 
 PHASES = 2
 """Without and with bad ones in turn, so that a slow moment of the machine meets both."""
 
-Spoil = Callable[[dict[str, Any]], bytes]
-
-
-def _with(**fields: Any) -> Spoil:
-    return lambda intent: orjson.dumps({**intent, **fields})
-
-
-def _without(name: str) -> Spoil:
-    return lambda intent: orjson.dumps({key: value for key, value in intent.items() if key != name})
-
-
-KINDS: dict[str, Spoil] = {
-    "not JSON": lambda intent: orjson.dumps(intent)[:-7],
-    "unknown field": _with(surprise=True),
-    "no createdAtMs": _without("createdAtMs"),
-    "another account in the body": _with(account="somebody-else"),
-    "negative quantity": _with(quantity="-1"),
-    "NaN": _with(quantity="NaN"),
-    "absurdly long number": _with(quantity="1" * 5000),
-    "unknown symbol": _with(symbol="NOSUCHUSDT"),
-    "expired": _with(createdAtMs=1_000_000_000_000),
-    "no venue": _without("venue"),
-}
-
 
 async def bad_input(running: Running, *, good: int, per_second: float) -> Figures:
-    """p99 of intent -> wire of the good orders without and with as many bad ones, and how many of the bad were answered."""
+    """p99 of intent -> wire of the good orders without and with as many bad ones, and how many of the bad were answered or kept in DEAD."""
     alone: list[float] = []
     mixed: list[float] = []
     answered = 0
@@ -66,6 +42,7 @@ async def bad_input(running: Running, *, good: int, per_second: float) -> Figure
         "p99With": beside["p99"],
         "p99Ratio": beside["p99"] / without["p99"],
         "bad": good // PHASES * PHASES,
+        "badKinds": len(KINDS),
         "badAnswered": answered,
     }
 
@@ -91,8 +68,8 @@ async def _phase(running: Running, good: int, per_second: float, *, with_bad: bo
             raise Unfinished(f"{len(watcher.seen[State.FILLED])} of {good} good orders were filled")
         if with_bad:
             refused = watcher.seen[State.REFUSED]
-            await answers.until(lambda: answers.count + len(refused) >= good)
-        answered = answers.count + len(watcher.seen[State.REFUSED])
+            await answers.until(lambda: len(answers.heard) + len(refused) >= good)
+        answered = len(answers.heard) + len(watcher.seen[State.REFUSED])
     arrived, _ = await running.arrivals(after=before)
     return [(arrived[name] - at_ns) / NS_PER_MS for name, at_ns in began.items()], answered
 
@@ -105,31 +82,37 @@ async def _publish_bad(running: Running, count: int, per_second: float) -> None:
     try:
         for place, order in enumerate(plan(count)):
             await asyncio.sleep(start + (place + 0.5) / per_second - loop.time())
-            await bus.jetstream.publish(order.subject(), next(spoilers)(order.document()))
+            await bus.jetstream.publish(*next(spoilers)(order.document()))
     finally:
         await bus.close()
 
 
 class _Answers:
-    """Counts what comes on `answers.>`."""
+    """Which intents, by stream sequence, were answered on `answers.>` or are kept in DEAD."""
 
     def __init__(self, url: str) -> None:
-        self.count = 0
+        self.heard: set[int] = set()
         self._url = url
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._client = await nats.connect(self._url)
-        venue, strategy = VenueName(VENUE), StrategyName(STRATEGY)
-        filters = [subjects.answers_of(venue, AccountName(account), strategy) for account in ACCOUNTS]
-        await subscribe(self._client, streams.AUDIT, filters, self._hear)
+        *_, answers = subjects.ALL_AUDIT
+        await subscribe(self._client, streams.AUDIT, [answers], self._hear_answer)
+        await subscribe(self._client, streams.DEAD, list(subjects.ALL_DEAD), self._hear_dead)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         await self._client.close()
 
-    async def _hear(self, _message: Msg) -> None:
-        self.count += 1
+    async def _hear_answer(self, message: Msg) -> None:
+        self._note(AnswerMessage.of(message.data).intent_sequence or 0)
+
+    async def _hear_dead(self, message: Msg) -> None:
+        self._note(int((message.headers or {}).get(DeadHeaders.SEQUENCE, "0")))
+
+    def _note(self, sequence: int) -> None:
+        self.heard.add(sequence)
         self._changed.set()
 
     async def until(self, fact: Callable[[], bool], *, limit_seconds: float = 10.0) -> None:
