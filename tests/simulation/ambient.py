@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Never
 from unittest.mock import patch
 
-from ordergate.runtime import lane, lean, ordered, pull
+from ordergate.runtime import control, lane, lean, ordered, pull
 from services.fill_streaming import handlers as fill_handlers
 from services.risk import fold
 from services.status_polling import handlers as polling_handlers
@@ -36,9 +36,11 @@ _PACES: tuple[tuple[ModuleType, str, float], ...] = (
     (ordered, "_TICK_SECONDS", 1.0),
     (pull, "EXPIRY_SECONDS", 5.0),
     (pull, "SILENCE_SECONDS", 5.6),
+    (pull, "GULPS_IN_VAIN", 2),
     (lane, "_TICK_SECONDS", 0.5),
     (lean, "_SWEEP_SECONDS", 0.5),
-    (fold, "EQUITY_SECONDS", 3.0),
+    (fold, "EQUITY_SECONDS", 8.0),
+    (control, "CONFIRM_SECONDS", 0.6),
     # Small pages, so that there are page boundaries.
     (fill_handlers, "PAGE_LIMIT", 4),
     (polling_handlers, "TRADES_PAGE", 4),

@@ -5,7 +5,7 @@ within its histories fails the build, for then the simulation proves nothing abo
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -116,11 +116,15 @@ class CursorAtTheNewest(FillDesk):
 
 
 class PositionSkipsOlder(PositionDesk):
-    """After a start folding goes on behind the newest fill of any symbol."""
+    """After a start only new fills are folded: what was stored while nobody folded is taken for known."""
 
     async def _load(self) -> None:
         await super()._load()
-        self._up_to = max((self._up_to, *(position.up_to_sequence for position in self._folded.values())))
+        async with aclosing(self._feed.fills(self._venue, self._account, after=self._up_to)) as known:
+            async for stored in known:
+                if stored is None:
+                    return
+                self._up_to = stored.sequence
 
 
 class KillCheckedBefore(OrderDesk):

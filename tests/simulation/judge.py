@@ -1,8 +1,9 @@
 """What a history came to: the oracle's story, read from the streams as any subscriber could, and what only the world can know."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 import orjson
 
@@ -19,10 +20,14 @@ from ordergate.simulator.oracle import (
 )
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import AccountName, ClientOrderId
+from ordergate.trading.order import Order
 from ordergate.wire import streams
 from ordergate.wire.codec import decode_fill, decode_order, decode_position
 from ordergate.wire.subjects import IntentKind
+from tests.simulation.stream import Stored
 from tests.simulation.world import Published, World, at_ms
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,9 @@ def _of_the_world(world: World) -> Iterator[Difference]:
     for failure in evidence.failures:
         what = f"{failure.node} fell over in {failure.what}: {failure.error!r}"
         yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+    hiding = {(trade.account, trade.order_id) for trade in world.venue.executed().trades if trade.maker}
     for fill in _fills(world):
-        if fill.is_reversal:
+        if fill.is_reversal and (fill.account, fill.venue_order_id) not in hiding:
             what = f"{fill.trade_id}: the venue had hidden nothing, it was inferred too early"
             yield Difference(promise="I3", account=fill.account, client_order_id=fill.client_order_id, what=what)
     if evidence.handler_failures:
@@ -75,11 +81,7 @@ def _of_the_world(world: World) -> Iterator[Difference]:
 
 
 def _story(world: World) -> Story:
-    stored = world.bus.streams
-    orders = [
-        decode_order(message.data, sequence=message.sequence, stored_at_ms=0).order
-        for message in stored[streams.ORDERS].messages.values()
-    ]
+    orders = _decoded(world, streams.ORDERS, _order)
     return Story(
         placed=frozenset(_placed(world)),
         histories=by_order(orders),
@@ -92,24 +94,27 @@ def _story(world: World) -> Story:
                 client_order_id=arrival.client_order_id,
                 timestamp_ms=arrival.timestamp_ms,
                 sent_at_ms=at_ms(arrival.sent_at),
+                sender=arrival.sender,
             )
             for arrival in world.venue.arrivals
         ),
-        throws=tuple(
-            KillThrow(
-                account=throw.account,
-                confirmed_at_ms=at_ms(throw.confirmed_at),
-                lifted_at_ms=None if throw.lifted_at is None else at_ms(throw.lifted_at),
-            )
-            for throw in world.evidence.throws
-            if throw.confirmed_at is not None
-        ),
+        throws=tuple(_throws(world)),
         flats=tuple(
             FlatStatement(account=said.account, open_orders=tuple(ClientOrderId(each) for each in said.open_orders))
             for said in world.evidence.flats
         ),
         unanswered=tuple(_unanswered(world)),
     )
+
+
+def _throws(world: World) -> Iterator[KillThrow]:
+    """From when its operator knew of every sender, and for each sender from its own word on."""
+    for throw in world.evidence.throws:
+        lifted = None if throw.lifted_at is None else at_ms(throw.lifted_at)
+        confirmed = {None: throw.confirmed_at, **throw.acknowledged_at}
+        for sender, at in confirmed.items():
+            if at is not None:
+                yield KillThrow(account=throw.account, confirmed_at_ms=at_ms(at), lifted_at_ms=lifted, sender=sender)
 
 
 def _placed(world: World) -> Iterator[OrderId]:
@@ -120,7 +125,24 @@ def _placed(world: World) -> Iterator[OrderId]:
 
 
 def _fills(world: World) -> list[Fill]:
-    return [decode_fill(message.data) for message in world.bus.streams[streams.FILLS].messages.values()]
+    return _decoded(world, streams.FILLS, _fill)
+
+
+def _order(message: Stored) -> Order:
+    return decode_order(message.data, sequence=message.sequence, stored_at_ms=0).order
+
+
+def _fill(message: Stored) -> Fill:
+    return decode_fill(message.data)
+
+
+def _decoded(world: World, stream: str, decode: Callable[[Stored], T]) -> list[T]:
+    """Every message of a stream, each read once however often the story is told."""
+    known: dict[int, T] = world.decoded.setdefault(stream, {})
+    for sequence, message in world.bus.streams[stream].messages.items():
+        if sequence not in known:
+            known[sequence] = decode(message)
+    return list(known.values())
 
 
 def _positions(world: World) -> dict[PositionId, Decimal]:

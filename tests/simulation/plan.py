@@ -18,7 +18,7 @@ from tests.simulation.venue import VenueFaults
 
 Fields = dict[str, str | int | bool]
 
-ACTIVE_SECONDS = 7.0
+ACTIVE_SECONDS = 5.0
 """In this time the strategies ask and things go wrong; then all faults end."""
 SERVICES = ("risk", "order_submission", "status_polling", "fill_streaming", "position_tracking")
 STRATEGY = StrategyName("alpha")
@@ -68,7 +68,11 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Something that happens to the world. service: whom; seconds, count, amount: what each `What` needs."""
+    """Something that happens to the world. service: whom; seconds, count, amount: what each `What` needs.
+
+    after: not at a time, but so many seconds after the count-th message of that stream was stored: where the steps of a service are close
+    to each other, chance alone would hardly ever strike between them.
+    """
 
     at: float
     what: What
@@ -77,6 +81,7 @@ class Trouble:
     seconds: float = 0.0
     count: int = 0
     by_effect: bool = False
+    after: str = ""
     amount: Decimal = Decimal(0)
     symbol: str = ""
     account: AccountName | None = None
@@ -132,7 +137,7 @@ def _declaration(drawn: Random) -> Declaration:
         window_ms=2_000,
         settle_ms=1_000,
         send_margin_ms=300,
-        trade_lag_ms=800,
+        trade_lag_ms=600,
         hides_maker_fills=drawn.random() < 0.7,
     )
 
@@ -149,7 +154,7 @@ def _venue_faults(drawn: Random) -> VenueFaults:
         read_failed=_perhaps(drawn, 0.4, 0.2),
         squeezed=_perhaps(drawn, 0.5, 0.5),
         stale_ms_max=drawn.choice((0, 200, 450)),
-        trade_late_ms_max=drawn.choice((0, 300, 450)),
+        trade_late_ms_max=drawn.choice((0, 100, 200)),
     )
 
 
@@ -162,6 +167,7 @@ def _bus_faults(drawn: Random) -> BusFaults:
         slow=_perhaps(drawn, 0.3, 0.01),
         slow_seconds=drawn.choice((0.3, 3.0)),
         undecided=_perhaps(drawn, 0.3, 0.3),
+        delay_seconds_max=drawn.choice((0.001, 0.001, 0.01, 0.03)),
     )
 
 
@@ -215,7 +221,7 @@ def _order(drawn: Random, account: AccountName, number: int) -> Ask:
     if drawn.random() < 0.3:
         terms["resubmit"] = True
     return Ask(
-        at=drawn.uniform(1.0, ACTIVE_SECONDS - 1.0),
+        at=drawn.uniform(0.8, ACTIVE_SECONDS - 0.8),
         account=account,
         kind=IntentKind.PLACE,
         symbol=market.symbol,
@@ -292,9 +298,34 @@ _WEIGHTS = (4, 4, 5, 2, 2, 2, 2, 1)
 
 # What goes wrong.
 
+# A crash of the service within so many seconds after a message of the stream.
+_CLOSE = (
+    ("FILLS", "fill_streaming", 0.02),
+    ("FILLS", "position_tracking", 0.06),
+    ("ORDERS", "order_submission", 0.02),
+    ("ORDERS", "risk", 0.01),
+    ("ORDERS", "status_polling", 0.05),
+    ("KV_CURSORS", "fill_streaming", 0.003),
+    ("POSITIONS", "position_tracking", 0.003),
+    ("INTENTS", "risk", 0.01),
+    ("INTENTS", "order_submission", 0.01),
+    ("INTENTS", "strategy", 0.002),
+)
+
 
 def _troubles(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask, ...]) -> Iterator[Trouble]:
-    for _ in range(drawn.choice((0, 1, 2, 3, 4))):
+    for _ in range(drawn.choice((0, 1, 2, 3))):
+        stream, service, seconds = drawn.choice(_CLOSE)
+        yield Trouble(
+            at=0.0,
+            what=What.CRASH,
+            service=service,
+            replica=drawn.randrange(2),
+            after=stream,
+            count=drawn.randint(1, 3 if stream == "KV_CURSORS" else 12),
+            seconds=drawn.random() * seconds,
+        )
+    for _ in range(drawn.choice((0, 0, 1, 2))):
         yield Trouble(
             at=_when(drawn),
             what=What.CRASH,
@@ -343,10 +374,10 @@ def _troubles(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask,
 
 
 def _kill(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask, ...]) -> Iterator[Trouble]:
-    if drawn.random() >= 0.3:
+    if drawn.random() >= 0.4:
         return
     account = drawn.choice((None, accounts[0]))
-    at = drawn.choice(asks).at + drawn.choice((0.0, 0.02, 1.0)) * drawn.random()
+    at = drawn.choice(asks).at + drawn.choice((0.01, 0.03, 0.1, 1.0)) * drawn.random()
     yield Trouble(at=at, what=What.KILL, account=account)
     if drawn.random() < 0.6:
         yield Trouble(at=at + drawn.uniform(0.5, 3.0), what=What.RESUME, account=account)

@@ -26,6 +26,7 @@ from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.ids import ClientOrderId, Symbol
 from ordergate.wire import streams, subjects
+from ordergate.wire.messages import KillDocument
 from ordergate.wire.streams import ConsumerSpec
 from services.fill_streaming import app as fill_streaming
 from services.fill_streaming.handlers import Pace as FillPace
@@ -129,6 +130,7 @@ class Surroundings:
     declaration: Declaration
     line: Callable[[Node, AccountSettings], Line]
     budget_seconds: Callable[[], float]
+    acknowledged: Callable[[Node, KillDocument], None]  # the kill switch, by a sender
 
 
 @dataclass(slots=True)
@@ -197,7 +199,13 @@ def _compose_submission(process: Process, stage: SimStage, around: Surroundings)
         clock=stage.clock,
         in_flight=lambda scope: sum(scope.covers(order.request) for desk in desks for order in desk.in_hand()),
     )
-    stage.answer(subjects.KILL_REQUEST, responder.acknowledge)
+
+    async def acknowledge(body: bytes) -> bytes:
+        answer = await responder.acknowledge(body)
+        around.acknowledged(stage.node, KillDocument.of(body))
+        return answer
+
+    stage.answer(subjects.KILL_REQUEST, acknowledge)
 
 
 def _compose_polling(process: Process, stage: SimStage, around: Surroundings) -> None:

@@ -17,7 +17,7 @@ from tests.simulation.plan import draw_plan
 from tests.simulation.world import Moment, World
 
 CHUNK = 20
-COLLECT_EVERY = 10
+COLLECT_EVERY = 25
 FOUND_ENOUGH = 3
 """So many histories that give a control away are enough."""
 
@@ -99,11 +99,11 @@ def run_many(pool: ProcessPoolExecutor, first: int, count: int) -> Iterator[Tall
             yield each.result()
 
 
-def hunt(name: str, first: int) -> Tally:
+def hunt(name: str, first: int, *, enough: int = FOUND_ENOUGH) -> Tally:
     """Run a control until it is found often enough, or its histories are used up."""
     tally = Tally()
     control = CONTROLS[name]
-    while len(tally.broken) < FOUND_ENOUGH and tally.histories < control.histories_max:
+    while len(tally.broken) < enough and tally.histories < control.histories_max:
         tally.add(run_chunk(first + tally.histories, min(CHUNK, control.histories_max - tally.histories), name))
     return tally
 

@@ -77,6 +77,7 @@ class _Life:
     """Every version of one order with the world time from which it shows."""
 
     order: books.Order
+    stands: tuple[books.Status, int] | None = None
     shown_from: list[float] = field(default_factory=list)
     views: list[VenueView] = field(default_factory=list)
 
@@ -111,6 +112,7 @@ class Arrival:
     account: AccountName
     client_order_id: ClientOrderId
     timestamp_ms: int
+    sender: str
     sent_at: float
     arrived_at: float
     executed: bool
@@ -161,7 +163,9 @@ class SimulatedVenue:
 
     # What requests do, at the moment they arrive.
 
-    def place(self, account: AccountName, request: OrderRequest, timestamp_ms: int, sent_at: float) -> Outcome:
+    def place(
+        self, account: AccountName, request: OrderRequest, timestamp_ms: int, *, sender: str, sent_at: float
+    ) -> Outcome:
         now_ms = self._turn()
         outcome = self._place(account, request, timestamp_ms, now_ms)
         self._journal(self._shelves[account])
@@ -170,6 +174,7 @@ class SimulatedVenue:
                 account=account,
                 client_order_id=request.key.client_order_id,
                 timestamp_ms=timestamp_ms,
+                sender=sender,
                 sent_at=sent_at,
                 arrived_at=self.scheduler.now,
                 executed=isinstance(outcome, Executed),
@@ -387,9 +392,11 @@ class SimulatedVenue:
             shelf.open.append(life)
             shelf.by_id[str(order.id)] = life
         for life in shelf.open:
-            last = life.views[-1] if life.views else None
-            view = None if last is not None and last.status.is_terminal else view_of(life.order)
-            if view is not None and view != last:
+            order = life.order
+            stands = order.status, order.executed
+            if stands != life.stands:
+                life.stands = stands
+                view = view_of(order)
                 life.views.append(view)
                 happened = self._moment(view.updated_at_ms)
                 life.shown_from.append(max(happened, life.shown_from[-1] if life.shown_from else 0.0))
@@ -632,7 +639,9 @@ class SimTrading:
             return NotSent(reason="clock_unknown", retriable=True)
         venue, sent_at = line.venue, line.venue.scheduler.now
         venue.note(line.node.name, f"sends {request.key.client_order_id} with ts {timestamp_ms % 1_000_000}")
-        return await self._change(lambda: venue.place(line.account, request, timestamp_ms, sent_at))
+        return await self._change(
+            lambda: venue.place(line.account, request, timestamp_ms, sender=line.node.name, sent_at=sent_at)
+        )
 
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:  # noqa: ARG002 - ids are the account's
         line = self._line

@@ -3,6 +3,7 @@
 Run until everything that was asked for has an end and all books agree, or until the limit: that it comes to rest is an invariant too.
 """
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -63,6 +64,7 @@ class Throw:
     account: AccountName | None
     confirmed_at: float | None = None
     lifted_at: float | None = None
+    acknowledged_at: dict[str | None, float] = field(default_factory=dict)  # by each sender itself
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ class World:
         self.evidence = Evidence()
         self.scheduler = Scheduler(plan.seed)
         self.processes: dict[tuple[str, int], Process] = {}
+        self.decoded: dict[str, dict[int, Any]] = {}  # what the judge has read already
         self.published = [Published(ask) for ask in plan.asks]
         self._records = record
         self._draw = self.scheduler.draws("world")
@@ -123,9 +126,15 @@ class World:
             note=self.note,
         )
         self._around = Surroundings(
-            accounts=self._accounts, declaration=plan.declaration, line=self._line, budget_seconds=self._budget_seconds
+            accounts=self._accounts,
+            declaration=plan.declaration,
+            line=self._line,
+            budget_seconds=self._budget_seconds,
+            acknowledged=self._acknowledged,
         )
         self._live: dict[str, str] = {}
+        self._messages: Counter[str] = Counter()
+        self._close = [trouble for trouble in plan.troubles if trouble.after]
         self._instances = count(1)
         self._is_over = False
         self._strategy: Node | None = None
@@ -141,7 +150,8 @@ class World:
                 self._start(service, replica)
         self._start_strategy()
         for trouble in self.plan.troubles:
-            self.scheduler.at(trouble.at, self._strike, trouble)
+            if not trouble.after:
+                self.scheduler.at(trouble.at, self._strike, trouble)
         self.scheduler.at(ACTIVE_SECONDS, self._calm)
         self.scheduler.at(ACTIVE_SECONDS + LOOK_SECONDS, self._look, judge)
         self.scheduler.run(seconds=ACTIVE_SECONDS + REST_LIMIT_SECONDS)
@@ -276,7 +286,9 @@ class World:
                 pass
 
     def _crash(self, node: Node, trouble: Trouble) -> None:
-        if trouble.by_effect:
+        if trouble.after:
+            node.crash()
+        elif trouble.by_effect:
             node.dies_at_effect = node.effects + trouble.count
         else:
             node.dies_at_step = node.steps + trouble.count
@@ -359,6 +371,12 @@ class World:
                 self.note(OPERATOR_NODE, "every sender has acknowledged the throw")
                 return
 
+    def _acknowledged(self, node: Node, document: KillDocument) -> None:
+        """A sender says that from now on it sends nothing more in that scope."""
+        for throw in self.evidence.throws:
+            if throw.account == document.account and throw.lifted_at is None and document.thrown:
+                throw.acknowledged_at.setdefault(node.name, self.scheduler.now)
+
     def _stop_all(self, turn: int) -> None:
         """At the end everything that still rests is canceled, until nothing does."""
         if self._is_over:
@@ -387,6 +405,14 @@ class World:
     # Looking.
 
     def _stored(self, stream: str, message: Stored) -> None:
+        self._messages[stream] += 1
+        for trouble in self._close:
+            if (
+                trouble.after == stream
+                and trouble.count == self._messages[stream]
+                and self.scheduler.now < ACTIVE_SECONDS
+            ):
+                self.scheduler.at(trouble.seconds, self._strike, trouble)
         if stream == streams.ORDERS:
             order, _, state = message.subject.rpartition(".")
             self._live[order.replace("=2D", "-")] = state
@@ -405,6 +431,8 @@ class World:
 
     def _note_flat(self, message: Stored) -> None:
         account = AccountName(orjson.loads(message.data)["account"])
+        if not any(throw.account in {None, account} and throw.lifted_at is None for throw in self.evidence.throws):
+            return  # it was said of a moment that is over; the bus took it late
         open_orders = tuple(
             order.client_order_id
             for order in self.venue.executed().orders
@@ -452,9 +480,9 @@ class World:
 _TOLD = frozenset({streams.FILLS, streams.DEAD, streams.INTENTS, f"KV_{streams.CONTROL}"})
 
 
-def at_ms(seconds: float) -> int:
+def at_ms(seconds: float) -> float:
     """World seconds on the wall."""
-    return EPOCH_MS + int(seconds * 1000)
+    return EPOCH_MS + seconds * 1000
 
 
 def _account(plan: Plan, name: AccountName) -> AccountSettings:

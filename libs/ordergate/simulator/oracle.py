@@ -75,21 +75,26 @@ class VenueBooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRequest:
-    """An order request as it reached the venue, refused or not: whose, and the timestamp it was signed with. sent_at_ms: when it left us."""
+    """An order request as it reached the venue, refused or not: whose, and the timestamp it was signed with. sent_at_ms: when it left `sender`."""
 
     account: AccountName
     client_order_id: ClientOrderId
     timestamp_ms: int
-    sent_at_ms: int
+    sent_at_ms: float
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillThrow:
-    """A throw of the kill switch that every living sender had acknowledged, until it was lifted (None: never). account None: all of them."""
+    """A throw of the kill switch, from when it was acknowledged until it was lifted (None: never). account None: all of them.
+
+    sender: the one that acknowledged it; None: every living sender had.
+    """
 
     account: AccountName | None
-    confirmed_at_ms: int
-    lifted_at_ms: int | None
+    confirmed_at_ms: float
+    lifted_at_ms: float | None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +207,11 @@ def _attempts(order: Order) -> int:
 def _killed_means_killed(story: Story) -> Iterator[Difference]:
     for throw in story.throws:
         for sent in story.requests:
-            in_scope = throw.account in {None, sent.account} and sent.sent_at_ms > throw.confirmed_at_ms
-            if in_scope and (throw.lifted_at_ms is None or sent.sent_at_ms < throw.lifted_at_ms):
-                late = sent.sent_at_ms - throw.confirmed_at_ms
+            in_scope = throw.account in {None, sent.account} and throw.sender in {None, sent.sender}
+            if not in_scope or sent.sent_at_ms <= throw.confirmed_at_ms:
+                continue
+            if throw.lifted_at_ms is None or sent.sent_at_ms < throw.lifted_at_ms:
+                late = f"{sent.sent_at_ms - throw.confirmed_at_ms:.1f}"
                 yield _differs("I5", sent.account, sent.client_order_id, f"it left {late} ms after a confirmed kill")
     for flat in story.flats:
         for order_id in flat.open_orders:
