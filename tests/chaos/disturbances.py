@@ -88,8 +88,12 @@ def freezing_point(drawn: random.Random) -> str:
 
 
 async def points(ground: Ground) -> None:
-    """The services kill themselves, as their environment says."""
-    await asyncio.sleep(ground.seconds)
+    """The services kill themselves, as their environment says; in every other such round the bus dies once among them."""
+    killed_after = ground.drawn.uniform(0.2, 1.8) * ground.seconds
+    await asyncio.sleep(min(killed_after, ground.seconds))
+    if killed_after < ground.seconds:
+        ground.kill(BUS)
+        await asyncio.sleep(ground.seconds - killed_after)
 
 
 async def kills(ground: Ground) -> None:
@@ -182,12 +186,14 @@ def _fill(path: Path) -> None:
 
 
 async def clock_jumps(ground: Ground) -> None:
-    """The venue's clock jumps forth and back."""
+    """The venue's clock jumps forth and back, and after each jump some service has to begin anew with it."""
     door = f"{ground.supervisor.simulator_url}/simulator/clock"
     try:
         for offset_ms in CLOCK_JUMPS_MS:
             await asyncio.to_thread(post_json, door, {"offsetMs": offset_ms})
-            await asyncio.sleep(ground.seconds / len(CLOCK_JUMPS_MS))
+            await asyncio.sleep(ground.seconds / len(CLOCK_JUMPS_MS) / 2)
+            ground.kill(ground.drawn.choice(list(ground.supervisor.health)))
+            await asyncio.sleep(ground.seconds / len(CLOCK_JUMPS_MS) / 2)
     finally:
         await asyncio.to_thread(post_json, door, {"offsetMs": 0})
 

@@ -46,12 +46,13 @@ class Load:
     repeated: int = 0
     poison: int = 0
     unacknowledged: int = 0
+    is_over: bool = False
     _resting: list[Ticket] = field(default_factory=list)
     _number: int = 0
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until `is_over`: a cancellation can get lost inside nats-py."""
+        while not self.is_over:
             await asyncio.sleep(self.drawn.expovariate(1 / self.pause_seconds))
             try:
                 await self._step()

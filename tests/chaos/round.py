@@ -29,6 +29,7 @@ AMPLE = {"requests": 60_000, "orders": 60_000, "batch": 60_000, "close": 60_000}
 READY_SECONDS = 30.0
 SETTLE_SECONDS = 45.0
 LOAD_SECONDS = 11.0
+GATEWAY_SECONDS = 20.0
 PAUSE_SECONDS = 0.12
 """Between two intents of one account, on average."""
 AUDIT_BYTES_MAX = 8 * 1024 * 1024
@@ -179,7 +180,9 @@ async def _live(ground: Ground, result: Result) -> None:
     async with AsyncExitStack() as stack:
         gateways = [
             await stack.enter_async_context(
-                connect(url, venue=VENUE, account=account, strategy=f"chaos{result.seed}", limit_seconds=20)
+                connect(
+                    url, venue=VENUE, account=account, strategy=f"chaos{result.seed}", limit_seconds=GATEWAY_SECONDS
+                )
             )
             for account in ACCOUNTS
         ]
@@ -190,9 +193,9 @@ async def _live(ground: Ground, result: Result) -> None:
         await _faults(ground, {"seed": result.seed, "rules": list(VENUE_FAULTS)})
         work = [asyncio.create_task(load.run()) for load in result.loads]
         await KINDS[result.kind](ground)
-        for task in work:
-            task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        for load in result.loads:
+            load.is_over = True
+        await asyncio.wait(work, timeout=GATEWAY_SECONDS + 5)
         await _faults(ground, {"rules": []})
         await _judge(ground, result, gateways)
 
