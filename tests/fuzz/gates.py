@@ -362,7 +362,15 @@ def _try_key(_: str, data: bytes) -> str:
 
 
 GATES: dict[str, Gate] = {
-    "intents": Gate(draw=_draw_intent, try_=_try_intent),
+    "intents": Gate(
+        draw=_draw_intent,
+        try_=_try_intent,
+        found=(
+            ("intents.zetarium=20x.main.alpha.place.BTCUSDT", b"{}"),
+            (f"intents.zetarium.main.{'a' * 65}.place.BTCUSDT", b"{}"),
+            ("intents.zetarium.main.alpha.cancel.=00", b"{}"),
+        ),
+    ),
     "orders": Gate(draw=lambda c: ("", damaged_json(c, sound.orders())), try_=try_order),
     "fills": Gate(draw=lambda c: ("", damaged_json(c, sound.FILLS)), try_=try_fill),
     "positions": Gate(draw=lambda c: ("", damaged_json(c, sound.POSITIONS)), try_=try_position),

@@ -80,6 +80,7 @@ class Delivery:
     subject: str
     data: bytes
     sequence: int = 7
+    number: int = 1
     stored_at_ms: int = NOW_MS - 60_000
     delivery_count: int = 1
     answer: Literal["", "acked", "retried", "buried"] = ""
@@ -248,6 +249,7 @@ def risk_desk(books: Any, data: ShelfMarketData) -> RiskDesk:
         declaration=DECLARATION,
         limits=RiskLimits(),
         fold=fold,
+        intents=books,
         ledger=books,
         publisher=books,
         market=data,

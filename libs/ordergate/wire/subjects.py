@@ -27,6 +27,8 @@ NONE = "_"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _FOREIGN_BYTE = re.compile(rb"[^A-Za-z0-9_-]")
 _ESCAPE = re.compile(rb"=([0-9A-F]{2})")
+_NAME_LENGTH_MAX = 64
+_NAME = re.compile(r"[^\x00-\x20\x7f]{1,64}")  # as messages.Name says
 _NONE_ESCAPED = "=5F"  # a name that really is "_"
 _INTENT_TOKENS = 6
 
@@ -140,14 +142,22 @@ def parse_intent(subject: str) -> IntentAddress:
         kind = IntentKind(tokens[4])
     except ValueError as error:
         raise Unreadable(f"no intent is of the kind {tokens[4][:40]!r}") from error
-    symbol = optional_untoken(tokens[5])
+    symbol = None if tokens[5] == NONE else NONE if tokens[5] == _NONE_ESCAPED else _name(tokens[5])
     return IntentAddress(
-        venue=VenueName(untoken(tokens[1])),
-        account=AccountName(untoken(tokens[2])),
-        strategy=StrategyName(untoken(tokens[3])),
+        venue=VenueName(_name(tokens[1])),
+        account=AccountName(_name(tokens[2])),
+        strategy=StrategyName(_name(tokens[3])),
         kind=kind,
         symbol=None if symbol is None else Symbol(symbol),
     )
+
+
+def _name(text: str) -> str:
+    """The name that a token of a stranger's subject stands for: one that our own messages may carry, or nobody could be answered."""
+    name = text if len(text) <= _NAME_LENGTH_MAX and _PLAIN.fullmatch(text) else untoken(text)
+    if _NAME.fullmatch(name) is None:
+        raise Unreadable(f"not a name: {text[:80]!r}")
+    return name
 
 
 # ORDERS.

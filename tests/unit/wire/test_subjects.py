@@ -11,6 +11,7 @@ from ordergate.wire import subjects
 from ordergate.wire.subjects import IntentKind
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+proper_names = names.filter(lambda name: not any(sign <= " " or sign == "\x7f" for sign in name))
 
 
 @given(names)
@@ -42,7 +43,21 @@ def test_a_name_that_cannot_be_written_is_refused(name: str) -> None:
         subjects.token(name)
 
 
-@given(names, names, names, st.sampled_from(IntentKind), st.none() | names)
+@pytest.mark.parametrize("name", ["two words", "line\n", "\x00", "\x7f", "x" * 65])
+def test_an_intents_subject_of_a_name_that_no_answer_can_carry_is_unreadable(name: str) -> None:
+    """Found by the fuzzer: its answer could not be made."""
+    token = subjects.token(name)
+    for subject in (
+        f"intents.{token}.main.alpha.place.BTCUSDT",
+        f"intents.zetarium.{token}.alpha.place.BTCUSDT",
+        f"intents.zetarium.main.{token}.place.BTCUSDT",
+        f"intents.zetarium.main.alpha.place.{token}",
+    ):
+        with pytest.raises(Unreadable):
+            subjects.parse_intent(subject)
+
+
+@given(proper_names, proper_names, proper_names, st.sampled_from(IntentKind), st.none() | proper_names)
 def test_an_intents_subject_reads_back(
     venue: str, account: str, strategy: str, kind: IntentKind, symbol: str | None
 ) -> None:
