@@ -31,8 +31,25 @@ def _value(samples: Samples, metric: str, **labels: str) -> float | None:
     return sum(found) if found else None
 
 
+async def _lost_and_found(desk: Desk) -> str:
+    """An order that executed while its answer was lost: unknown, then found."""
+    await desk.faults({"kind": "answer_lost", "call": "POST /v2/orders", "times": 1})
+    lost = await desk.place()
+    await desk.wait_order(lost, "filled")
+    await desk.faults()
+    assert "unknown" in await desk.states(lost)
+    return lost
+
+
+async def _fills_are_measured(system: System) -> bool:
+    samples = await _scrape(system.health["position_tracking"])
+    return (_value(samples, "stage_seconds_count", stage="fill_to_stored") or 0) >= 1
+
+
 async def test_the_running_services_show_what_an_operator_must_see(desk: Desk, system: System) -> None:
     await desk.wait_order(await desk.place(), "filled")
+    await desk.wait_order(await desk.place(createdAtMs=1), "refused")
+    lost = await _lost_and_found(desk)
     refused = await desk.place(side="SELL", reduceOnly=True, positionSide="LONG", symbol="ETHUSDT")
     await desk.wait_order(refused, "rejected")
 
@@ -43,6 +60,10 @@ async def test_the_running_services_show_what_an_operator_must_see(desk: Desk, s
         aged = all(_value(seen[name], "feed_silent_seconds") is not None for name in READERS)
         return seen if looked and aged else None
 
+    async def measured() -> bool | None:
+        return await _fills_are_measured(system) or None
+
+    await until(measured, what="a fill's way is measured", limit_seconds=15)
     seen = await until(shown, what="every service has looked at itself", limit_seconds=15)
     for signer in SIGNERS:
         samples = seen[signer]
@@ -61,6 +82,15 @@ async def test_the_running_services_show_what_an_operator_must_see(desk: Desk, s
         age = _value(seen[reader], "feed_silent_seconds")
         assert age is not None, reader
         assert age < 8 * 3, reader
+        assert _value(seen[reader], "feed_lag") == 0, reader
+        assert _value(seen[reader], "reconnects_total", to="bus") == 0, reader
     assert _value(seen["risk"], "consumer_lag", stream="INTENTS") == 0
+    polled = seen["status_polling"]
+    for stage in ("intent_to_decision", "approved_to_wire", "wire_to_answer"):
+        assert (_value(polled, "stage_seconds_count", stage=stage) or 0) >= 2, stage
+    assert _value(polled, "rejects_total", by="risk", code="expired") == 1
+    assert _value(polled, "unknown_resolved_seconds_count", account="main") == 1, lost
+    assert (_value(polled, "venue_orders_total", client_order_id="yes") or 0) >= 2
+    assert _value(polled, "venue_orders_total", client_order_id="no") is None
     told = [value for samples in seen.values() for _, labels, _ in samples for value in labels.values()]
     assert not [value for value in told if refused in value], "a label never bears an order's id"

@@ -8,6 +8,7 @@ import structlog
 from ordergate.ports.bus import StoredFill
 from ordergate.ports.ledger import Entry
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.flow import OrderFlow
 from ordergate.runtime.ledger import entry_of
 from ordergate.runtime.ordered import OrderedRead
 from ordergate.trading.errors import Unreadable
@@ -22,9 +23,11 @@ PACE_SECONDS = 0.03
 class BusFeed:
     """Messages that cannot be read are logged, counted and passed over: one of them must not stop the account."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, flow: OrderFlow | None = None) -> None:
+        """flow: what is read here is measured; for one follower of each stream."""
         self.unreadable = 0
         self._bus = bus
+        self._flow = flow
         self._open: list[OrderedRead] = []
         self._log = structlog.get_logger("feed")
 
@@ -37,10 +40,12 @@ class BusFeed:
         filters = (subjects.orders_of(venue, account),)
         reading = OrderedRead(self._bus, stream=ORDERS, filters=filters, after=after, pace_seconds=PACE_SECONDS)
         self._open.append(reading)
+        live = False
         try:
             async with aclosing(reading.messages()) as messages:
                 async for message in messages:
                     if message is None:
+                        live = True
                         yield None
                         continue
                     try:
@@ -53,6 +58,8 @@ class BusFeed:
                     except Unreadable as error:
                         self._note(message.subject, message.sequence, error)
                         continue
+                    if self._flow is not None:
+                        self._flow.note_order(record, live=live)
                     yield entry_of(record)
         finally:
             self._open.remove(reading)
@@ -63,10 +70,12 @@ class BusFeed:
         filters = (subjects.fills_of(venue, account),)
         reading = OrderedRead(self._bus, stream=FILLS, filters=filters, after=after, pace_seconds=PACE_SECONDS)
         self._open.append(reading)
+        live = False
         try:
             async with aclosing(reading.messages()) as messages:
                 async for message in messages:
                     if message is None:
+                        live = True
                         yield None
                         continue
                     try:
@@ -74,6 +83,8 @@ class BusFeed:
                     except Unreadable as error:
                         self._note(message.subject, message.sequence, error)
                         continue
+                    if self._flow is not None and live:
+                        self._flow.note_fill(fill, stored_at_ms=message.stored_at_ms)
                     yield StoredFill(fill=fill, sequence=message.sequence)
         finally:
             self._open.remove(reading)

@@ -97,6 +97,8 @@ class Metrics:
         self._feed_silence = _gauge(
             registry, "feed_silent_seconds", "Since a followed stream was last heard, its idle signs included.", "feed"
         )
+        self._feed_lag = _gauge(registry, "feed_lag", "Messages of a followed stream not yet handed on.", "feed")
+        self._reconnects_told: dict[str, int] = {}
         self._messages = _counter(registry, "messages", "Messages handled.", "subject", "outcome")
         self._spans_exported = _counter(registry, "spans_exported", "Spans that a receiver took.")
         self._dropped = _counter(registry, "dropped", "Records and spans that were given up.", "what", "reason")
@@ -128,8 +130,9 @@ class Metrics:
         self._connections.of(venue, session).set(opened)
         self._handshakes.of(venue, session).set(handshakes)
 
-    def feed_silence(self, feed: str, *, seconds: float) -> None:
-        self._feed_silence.of(feed).set(seconds)
+    def feed(self, feed: str, *, silent_seconds: float, lag: int) -> None:
+        self._feed_silence.of(feed).set(silent_seconds)
+        self._feed_lag.of(feed).set(lag)
 
     def clock_offset(self, venue: str, *, milliseconds: float, moved_milliseconds: float) -> None:
         """Venue minus ours; and how far that has moved since it was first read."""
@@ -163,9 +166,10 @@ class Metrics:
     def unknown_resolved(self, venue: str, account: str, *, seconds: float) -> None:
         self._unknown_resolved.of(venue, account).observe(seconds)
 
-    def reconnected(self, to: str) -> None:
-        """to: "bus", or the name of a stream."""
-        self._reconnects.of(to).inc()
+    def reconnects(self, to: str, *, total: int) -> None:
+        """to: "bus", or the name of a stream. total: since the start of the process; it only grows."""
+        self._reconnects.of(to).inc(total - self._reconnects_told.get(to, 0))
+        self._reconnects_told[to] = total
 
     def consumer(self, stream: str, consumer: str, *, lag: int, unacknowledged: int) -> None:
         self._lag.of(stream, consumer).set(lag)

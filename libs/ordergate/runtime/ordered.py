@@ -69,6 +69,12 @@ class OrderedRead:
         self._wake: asyncio.Future[None] = self._loop.create_future()
         self._ticker: asyncio.TimerHandle | None = None
         self._opened_at = self._loop.time()
+        self._waiting = 0
+
+    @property
+    def lag(self) -> int:
+        """Messages stored and not handed on yet, as far as the server's last word goes."""
+        return self._waiting + len(self._queue)
 
     @property
     def silent_seconds(self) -> float:
@@ -89,6 +95,7 @@ class OrderedRead:
                         in_time = await self._wait(_TICK_SECONDS if behind else None)
                         if not in_time and await self._nothing_waits():
                             behind = False
+                            self._waiting = 0
                             yield None
                         continue
                     message, pending = self._queue.popleft()
@@ -126,7 +133,7 @@ class OrderedRead:
                 structlog.get_logger("feed").error("a feed is refused", feed=self.name, error=answer.description)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            waiting = int(answer.get("num_pending", 0))
+            waiting = self._waiting = int(answer.get("num_pending", 0))
             self._pull = PacedPull(
                 self._bus,
                 stream=self._stream,
@@ -188,6 +195,7 @@ class OrderedRead:
             self._break()
             return
         self._expected += 1
+        self._waiting = pending
         if pending == 0 and self._pace_seconds and self._pull is not None:
             self._pull.caught_up()
         self._queue.append((Read(subject.decode(), sequence, stored_at_ns // 1_000_000, data, headers), pending))

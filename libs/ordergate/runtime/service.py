@@ -36,6 +36,7 @@ from ordergate.runtime.crashing import (
 from ordergate.runtime.declared import declared
 from ordergate.runtime.exits import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_STOPPED
 from ordergate.runtime.feed import BusFeed
+from ordergate.runtime.flow import OrderFlow
 from ordergate.runtime.graveyard import Graveyard
 from ordergate.runtime.health import HealthServer
 from ordergate.runtime.jetstream import Refusal
@@ -50,7 +51,7 @@ from ordergate.runtime.settings import AccountSettings, Environment, Installatio
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.tracing import order_trace
 from ordergate.trading.errors import BusUnavailable, Misconfigured
-from ordergate.wire.streams import RISK, ConsumerSpec
+from ordergate.wire.streams import POSITION_TRACKING, RISK, STATUS_POLLING, ConsumerSpec
 
 PROBE_SECONDS = 5.0
 OPENING_SPAN = "risk.decide"
@@ -59,6 +60,9 @@ SILENCE_MAX_SECONDS = 8.0
 """An idle lane hears from the server every second; a connection that is up and this silent is dead."""
 GC_ALLOCATIONS = 10_000
 """What a few dozen orders leave behind, instead of one: hardly any of it is a cycle, so looking more often only costs time."""
+
+_MEASURING = frozenset({STATUS_POLLING, POSITION_TRACKING})
+"""The one follows ORDERS, the other FILLS; each message is measured by one service."""
 
 Body = Callable[[bytes], Awaitable[bytes]]
 Stop = Callable[[], Awaitable[None]]
@@ -98,7 +102,7 @@ class Frame:
         if crashes is not None:
             self.ledger = CrashingLedger(self.ledger, crashes)
             self.publisher = CrashingPublisher(self.publisher, crashes)
-        self.feed = BusFeed(bus)
+        self.feed = BusFeed(bus, flow=OrderFlow(metrics) if name in _MEASURING else None)
         self.log = structlog.get_logger(name)
         self.lanes: list[Lane] = []
         self.routes: list[NatsRoute] = []
@@ -309,8 +313,9 @@ class Service:
                 await self._probe_lane(frame, lane)
             for sample in frame.samples:
                 sample()
+            self._metrics.reconnects("bus", total=frame.bus.counts.reconnects)
             for reading in frame.feed.readings:
-                self._metrics.feed_silence(reading.name, seconds=reading.silent_seconds)
+                self._metrics.feed(reading.name, silent_seconds=reading.silent_seconds, lag=reading.lag)
                 if frame.bus.client.is_connected and reading.silent_seconds > SILENCE_MAX_SECONDS:
                     self.fail(f"the feed {reading.name} has not fetched for {reading.silent_seconds:.1f} s")
 

@@ -52,13 +52,14 @@ def test_every_method_moves_its_metric() -> None:
     metrics.connections("zetarium", "polling-1", open_now=1, opened=2, handshakes=1)
     metrics.clock_offset("zetarium", milliseconds=-250, moved_milliseconds=-50)
     metrics.budget_waiting("zetarium", "main", "polling-1", count=4)
-    metrics.feed_silence("ORDERS:orders.zetarium.main.>", seconds=0.5)
+    metrics.feed("ORDERS:orders.zetarium.main.>", silent_seconds=0.5, lag=3)
     metrics.budget("zetarium", "main", "orders", used=81, limit=300)
     metrics.budget_waited("zetarium", "GET /v2/orders", seconds=0.2)
     metrics.throttled("zetarium", 429, retry_after_seconds=3)
     metrics.unknowns("zetarium", "main", count=2, oldest_seconds=9.5)
     metrics.unknown_resolved("zetarium", "main", seconds=9.5)
-    metrics.reconnected("bus")
+    metrics.reconnects("bus", total=2)
+    metrics.reconnects("bus", total=3)
     metrics.consumer("S", "c", lag=5, unacknowledged=1)
     metrics.drift_found("zetarium", "main", "position")
     metrics.differences("zetarium", "main", "position", count=1)
@@ -75,6 +76,7 @@ def test_every_method_moves_its_metric() -> None:
     assert value(metrics, "venue_handshakes", **session) == 1
     assert value(metrics, "budget_waiting", **account, session="polling-1") == 4
     assert value(metrics, "feed_silent_seconds", feed="ORDERS:orders.zetarium.main.>") == 0.5
+    assert value(metrics, "feed_lag", feed="ORDERS:orders.zetarium.main.>") == 3
     assert value(metrics, "venue_clock_drift_seconds", **venue) == -0.05
     assert value(metrics, "venue_clock_offset_seconds", **venue) == -0.25
     assert value(metrics, "budget_used", **account, bucket="orders") == 81
@@ -85,7 +87,7 @@ def test_every_method_moves_its_metric() -> None:
     assert value(metrics, "unknown_orders", **account) == 2
     assert value(metrics, "unknown_oldest_seconds", **account) == 9.5
     assert value(metrics, "unknown_resolved_seconds_count", **account) == 1
-    assert value(metrics, "reconnects_total", to="bus") == 1
+    assert value(metrics, "reconnects_total", to="bus") == 3
     assert value(metrics, "consumer_lag", stream="S", consumer="c") == 5
     assert value(metrics, "consumer_unacknowledged", stream="S", consumer="c") == 1
     assert value(metrics, "drift_total", **account, kind="position") == 1
