@@ -76,9 +76,11 @@ class Allowance:
             return min(self._fallback.wait_ms(weights, priority, now_ms), self._away_left_ms())
         return self._wait_for_lease(weights, priority, now_ms)
 
-    def charge(self, weights: Weights, now_ms: int) -> None:
-        (self.treasury or self._fallback).charge(weights, now_ms)
-        self._note_spent(weights, now_ms)
+    def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None:
+        (self.treasury or self._fallback).charge(weights, granted_at_ms=granted_at_ms, now_ms=now_ms)
+        for scope, weight in weights.items():
+            if now_ms // self._windows[scope] != granted_at_ms // self._windows[scope]:
+                self._note_spent({scope: weight}, now_ms)
 
     def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None:
         window_ms = self._windows.get(usage.scope)
@@ -216,9 +218,9 @@ class Allowances:
                 allowance.take(part, priority, now_ms)
         return wait_ms
 
-    def charge(self, weights: Weights, now_ms: int) -> None:
+    def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None:
         for allowance, part in self._parts(weights):
-            allowance.charge(part, now_ms)
+            allowance.charge(part, granted_at_ms=granted_at_ms, now_ms=now_ms)
 
     def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None:
         allowance = self._by_scope.get(usage.scope)

@@ -8,7 +8,7 @@ So no death, no partition and no late answer can pass the limit; only a stranger
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import floor
 
@@ -62,24 +62,36 @@ class Usage:
 PLAN = 0.8
 """The part of a limit that all processes together plan to use."""
 
-CANCEL_EXTRA = 0.07
-"""The part of a contested limit, above the plan, that cancels alone may use."""
+CANCEL_EXTRA = 0.05
+"""The part of a contested limit, above the plan, that cancels alone may use; and as much again while nobody owns the budget."""
 
-FALLBACK = 0.1
+FALLBACK = 0.07
 """The part of a limit, above the plan, that the processes divide among them by their shares and use while nobody owns the budget. It is theirs
 whatever an owner has given, so nobody has to know who is alive."""
 
 UNSPENT = 0.03
 """The part of a limit, above all others, that may be leased and not yet spent: nobody knows of it when the owner dies."""
 
-CEILINGS = {
+Ceilings = Mapping[Priority, float]
+"""The part of what may be used of a contested bucket that a call of this priority may use up to. What is above it is kept for its betters."""
+
+CEILINGS: Ceilings = {
     Priority.CANCEL: 1.0,
-    Priority.RESOLVE: 0.97,
-    Priority.PLACE: 0.9,
+    Priority.RESOLVE: 0.99,
+    Priority.PLACE: 0.92,
     Priority.RECONCILE: 0.8,
     Priority.POLL: 0.7,
 }
-"""The part of the plan of a contested bucket that a call of this priority may use up to. What is above it is kept for its betters."""
+"""Of the plan, at the beginning of a window. What is kept from reads for orders is given to the reads as the window passes."""
+
+LONELY_CEILINGS: Ceilings = {
+    Priority.CANCEL: 1.0,
+    Priority.RESOLVE: 1.0,
+    Priority.PLACE: 0.6,
+    Priority.RECONCILE: 0.3,
+    Priority.POLL: 0.2,
+}
+"""Of the fall-back: it is little, and lasts only until there is an owner again."""
 
 RAIN = 0.5
 """The part of every plan that is left in rain mode."""
@@ -88,16 +100,24 @@ GUARD_MS = 250
 """How far the venue may take a call from the moment that we think it is: half a round trip of uncertainty and the way there. A call this near to the
 turn of a window counts on both sides of it. A fortieth of the window where that is less."""
 
+RISE_STEPS = 50
+"""How often in a window it is worth looking whether a ceiling has risen enough."""
+
 _WINDOWS_KEPT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What somebody may use of a limit. plan: of the limit, by calls of every kind; everybody: of the limit, by all together as far as is known."""
+    """What somebody may use of a limit. plan: of the limit, by calls of every kind; everybody: of the limit, by all together as far as is known.
+
+    rises: whether reads may use what is left as the window passes.
+    """
 
     plan: float = PLAN
     everybody: float = PLAN
     at_least: int = 1
+    ceilings: Ceilings = field(default_factory=lambda: CEILINGS)
+    rises: bool = True
 
 
 class _Count:
@@ -121,7 +141,7 @@ class Bucket:
         self._window_ms = declared.window_ms
         self._guard_ms = min(GUARD_MS, declared.window_ms // 40)
         self._counts: dict[int, _Count] = {}
-        self._maxima: list[tuple[int, int]] = []
+        self._maxima: list[tuple[int, int, int]] = []
         self._reckon()
 
     def window(self, now_ms: int) -> int:
@@ -148,8 +168,8 @@ class Bucket:
     def room(self, priority: Priority, now_ms: int) -> int:
         """How much weight still fits."""
         first, last = self.windows(now_ms)
-        room = self._room_in(first, priority)
-        return room if first == last else min(room, self._room_in(last, priority))
+        room = self._room_in(first, priority, now_ms)
+        return room if first == last else min(room, self._room_in(last, priority, now_ms))
 
     def add(self, weight: int, now_ms: int) -> None:
         first, last = self.windows(now_ms)
@@ -157,13 +177,20 @@ class Bucket:
         if last != first:
             self._add(last, weight)
 
+    def add_late(self, weight: int, *, granted_at_ms: int, now_ms: int) -> None:
+        for window in range(
+            max(self.windows(granted_at_ms)[1] + 1, self.windows(now_ms)[0]), self.windows(now_ms)[1] + 1
+        ):
+            self._add(window, weight)
+
     def wait_ms(self, priority: Priority, weight: int, now_ms: int) -> int:
         """After how long it is worth asking again for what does not fit now."""
         window = now_ms // self._window_ms
         phase = now_ms - window * self._window_ms
-        if phase < self._guard_ms and self._room_in(window, priority) >= weight:
+        if phase < self._guard_ms and self._room_in(window, priority, now_ms) >= weight:
             return self._guard_ms - phase
-        return self._window_ms - phase + self._guard_ms
+        left_ms = self._window_ms - phase + self._guard_ms
+        return min(left_ms, max(1, self._window_ms // RISE_STEPS)) if self._maxima[priority][2] else left_ms
 
     def raise_to(self, window: int, used: int) -> None:
         """At least so much was used in this window, by us as far as anybody knows."""
@@ -192,8 +219,11 @@ class Bucket:
         count = self._counts.get(now_ms // self._window_ms)
         return 0 if count is None else count.everybody
 
-    def _room_in(self, window: int, priority: Priority) -> int:
-        own_max, all_max = self._maxima[priority]
+    def _room_in(self, window: int, priority: Priority, now_ms: int) -> int:
+        own_max, all_max, rise = self._maxima[priority]
+        if rise:
+            elapsed_ms = min(max(now_ms - window * self._window_ms, 0), self._window_ms)
+            own_max += rise * elapsed_ms // self._window_ms
         count = self._counts.get(window)
         return own_max if count is None else min(own_max - count.ours, all_max - count.everybody)
 
@@ -216,11 +246,13 @@ class Bucket:
         plan = part.plan * (RAIN if self._rain else 1.0)
         self._maxima = []
         for priority in Priority:
-            ceiling = CEILINGS[priority] if contested else 1.0
-            extra = CANCEL_EXTRA if contested and priority is Priority.CANCEL else 0.0
-            own = max(part.at_least, floor(self.limit * plan * ceiling) + floor(self.limit * extra))
-            everybody = max(part.at_least, floor(self.limit * part.everybody) + floor(self.limit * extra))
-            self._maxima.append((own, everybody))
+            ceiling = part.ceilings[priority] if contested else 1.0
+            top = max(ceiling, part.ceilings[Priority.PLACE]) if contested and part.rises else ceiling
+            extra = floor(self.limit * CANCEL_EXTRA) if contested and priority is Priority.CANCEL else 0
+            own = max(part.at_least, floor(self.limit * plan * ceiling) + extra)
+            everybody = max(part.at_least, floor(self.limit * part.everybody) + extra)
+            rise = floor(self.limit * plan * top) - floor(self.limit * plan * ceiling)
+            self._maxima.append((own, everybody, rise))
 
 
 class Budget:
@@ -244,10 +276,10 @@ class Budget:
         fits = all(self._buckets[scope].room(priority, now_ms) >= weight for scope, weight in weights.items())
         return 0 if fits else self._wait_ms(weights, priority, now_ms)
 
-    def charge(self, weights: Weights, now_ms: int) -> None:
-        """Count a call that goes out now whether there is room or not."""
+    def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None:
+        """A call that was taken then goes out now: it counts in the window that runs, if it does not already, whether there is room or not."""
         for scope, weight in weights.items():
-            self._buckets[scope].add(weight, now_ms)
+            self._buckets[scope].add_late(weight, granted_at_ms=granted_at_ms, now_ms=now_ms)
 
     def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None:
         """Correct the count by what an answer says, upward only. An answer that comes back in another window than its request says nothing sure."""
@@ -290,7 +322,16 @@ def fallback(limits: Sequence[Limit], *, shares: Mapping[Scope, float]) -> Budge
     """What this process may use while nobody owns the budget, on top of whatever an owner gave to anybody."""
     return Budget(
         [
-            Bucket(limit, Part(plan=FALLBACK * shares.get(limit.scope, 1.0), everybody=1.0 - UNSPENT, at_least=0))
+            Bucket(
+                limit,
+                Part(
+                    plan=FALLBACK * shares.get(limit.scope, 1.0),
+                    everybody=1.0 - UNSPENT - CANCEL_EXTRA,
+                    at_least=0,
+                    ceilings=LONELY_CEILINGS,
+                    rises=False,
+                ),
+            )
             for limit in limits
         ]
     )

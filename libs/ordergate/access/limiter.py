@@ -15,7 +15,7 @@ class Budget(Protocol):
     """Whatever says yes or not yet: budget.Budget itself, or allowance.Allowances."""
 
     def take(self, weights: Weights, priority: Priority, now_ms: int) -> int: ...
-    def charge(self, weights: Weights, now_ms: int) -> None: ...
+    def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None: ...
     def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None: ...
     def used(self, scope: Scope, now_ms: int) -> tuple[int, int]: ...
 
@@ -88,7 +88,8 @@ class Limiter:
 
     async def take(self, weights: Weights, priority: Priority, *, deadline_seconds: float) -> Granted | Denied:
         """Count the call, after waiting for room if need be. Somebody of the same or a better priority who waits already goes first."""
-        if not self._queue and not self._frozen_until:
+        # Those who wait with a worse priority do not hold this one up, not even for a turn of the event loop.
+        if not self._frozen_until and (not self._queue or self._queue[0].priority > priority):
             now_ms = self._now_ms()
             if not self._budget.take(weights, priority, now_ms):
                 return Granted(waited_ms=0, at_ms=now_ms)
@@ -114,10 +115,10 @@ class Limiter:
         return self._frozen_until > 0 and self._clock.monotonic() < self._frozen_until
 
     def sending(self, weights: Weights, *, granted_at_ms: int) -> None:
-        """A call that was granted long ago leaves only now: it counts now too, for the window may be another one."""
+        """A call that was granted a while ago leaves only now, perhaps in another window."""
         now_ms = self._now_ms()
         if now_ms - granted_at_ms > GRANT_FRESH_MS:
-            self._budget.charge(weights, now_ms)
+            self._budget.charge(weights, granted_at_ms=granted_at_ms, now_ms=now_ms)
 
     def demand(self) -> dict[tuple[Scope, Priority], int]:
         """How much weight waits, by what it would count in."""
@@ -209,8 +210,8 @@ class Limiter:
         return int((self._clock.monotonic() - began) * 1_000)
 
 
-GRANT_FRESH_MS = 100
-"""A call that leaves this long after its grant is within the guard of the window's turn."""
+GRANT_FRESH_MS = 2
+"""Within this nothing has changed."""
 
 
 class _Displaced(Exception):

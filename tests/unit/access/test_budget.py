@@ -44,7 +44,7 @@ def test_cancels_find_room_when_everybody_else_has_spent_theirs() -> None:
     for priority in (Priority.POLL, Priority.RECONCILE, Priority.PLACE, Priority.RESOLVE):
         spend(spent, REQUEST, priority)
     assert spent.take(REQUEST, Priority.RESOLVE, 0) > 0
-    assert spend(spent, REQUEST, Priority.CANCEL) >= 9
+    assert spend(spent, REQUEST, Priority.CANCEL) >= 6
 
 
 def test_polls_leave_room_for_lookups() -> None:

@@ -1,0 +1,162 @@
+"""Processes that share a budget over a real bus, each with a connection of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest_asyncio
+
+from bench.budget import Shape, measure
+from ordergate.access.budget import Limit, Scope, Weights
+from ordergate.access.clock import VenueClock
+from ordergate.access.limiter import Denied, Freeze, Granted, Limiter
+from ordergate.access.opening import BudgetTerms
+from ordergate.ports.venue import Priority
+from ordergate.runtime.budget import Member, Pool
+from ordergate.runtime.clock import SystemClock
+from ordergate.runtime.connection import Bus
+from ordergate.runtime.shared_budgets import SharedBudgets
+from ordergate.trading.ids import AccountName, VenueName
+from ordergate.wire import subjects
+from tests.integration.conftest import Connect
+
+REQUEST: Weights = {Scope.REQUESTS: 1}
+ORDER: Weights = {Scope.ORDERS: 1, Scope.REQUESTS: 1}
+PUBLIC: Weights = {Scope.ADDRESS: 1}
+DAY = 86_400_000
+LIMITS = (
+    Limit(scope=Scope.REQUESTS, limit=1_000, window_ms=DAY, contested=True),
+    Limit(scope=Scope.ORDERS, limit=400, window_ms=DAY),
+    Limit(scope=Scope.ADDRESS, limit=200, window_ms=DAY, per_address=True),
+)
+VENUE, ACCOUNT = VenueName("zetarium"), AccountName("main")
+SHARES = {Scope.REQUESTS: 0.25, Scope.ADDRESS: 0.2}
+
+
+@dataclass(slots=True)
+class Process:
+    bus: Bus
+    limiter: Limiter
+    pools: tuple[Pool, ...]
+    running: asyncio.Task[None]
+
+    async def die(self) -> None:
+        """As a killed process: nothing is withdrawn."""
+        await self.bus.client.close()
+        await self.stop()
+
+    async def stop(self) -> None:
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+
+Start = Callable[..., Awaitable[Process]]
+
+
+@pytest_asyncio.fixture
+async def start(bus: Bus, connected: Connect) -> AsyncIterator[Start]:
+    """Starts processes of one account (or of another, at the same address)."""
+    started: list[Process] = []
+
+    async def one(service: str, *, account: AccountName = ACCOUNT) -> Process:
+        own, clock = await connected(service), SystemClock()
+        member = Member(service=service, instance=f"i{len(started)}", may_own=service == "order_submission")
+        budgets = SharedBudgets(own, member=member, address="here", clock=clock)
+        terms = BudgetTerms(limits=LIMITS, shares=SHARES, order_weights=ORDER)
+        limiter = budgets.of(VENUE, account)(terms, VenueClock(clock))
+        process = Process(own, limiter, budgets.pools, asyncio.create_task(budgets.run()))
+        started.append(process)
+        return process
+
+    assert bus.client.is_connected
+    yield one
+    for process in started:
+        await process.stop()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not fact():  # noqa: ASYNC110 - what another connection does has no event here
+            await asyncio.sleep(0.005)
+
+
+def owns(process: Process) -> bool:
+    return all(pool.is_owner for pool in process.pools)
+
+
+async def spend(process: Process, weights: Weights, priority: Priority, *, seconds: float = 0.4) -> int:
+    """How many calls go out before one must wait longer than that."""
+    passed = 0
+    while isinstance(await process.limiter.take(weights, priority, deadline_seconds=seconds), Granted):
+        passed += 1
+    return passed
+
+
+async def test_what_one_process_uses_is_not_there_for_the_other(start: Start) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
+    await until(lambda: owns(owner))
+    first = await spend(owner, ORDER, Priority.PLACE)
+    assert first == 320
+    assert await spend(other, REQUEST, Priority.RESOLVE) == 792 - first
+    assert await owner.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0) == Granted(waited_ms=0)
+
+
+async def test_two_accounts_behind_one_address_share_what_is_counted_by_address(start: Start) -> None:
+    one, two = await start("order_submission"), await start("order_submission", account=AccountName("second"))
+    await until(lambda: one.pools[1].is_owner and two.pools[1].is_owner)
+    await until(lambda: one.pools[0].is_owner or two.pools[0].is_owner)
+    assert [one.pools[0].is_owner, two.pools[0].is_owner].count(True) == 1
+    assert await spend(one, PUBLIC, Priority.POLL) + await spend(two, PUBLIC, Priority.POLL) == 160
+
+
+async def test_without_an_owner_each_has_its_part_of_the_fall_back(start: Start) -> None:
+    alone = await start("status_polling")
+    assert await spend(alone, REQUEST, Priority.RESOLVE, seconds=0.1) == 17
+
+
+async def test_a_fresh_owner_counts_what_was_used_before_it(start: Start) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
+    await until(lambda: owns(owner))
+    for _ in range(100):
+        assert isinstance(await other.limiter.take(REQUEST, Priority.RESOLVE, deadline_seconds=1), Granted)
+    for _ in range(50):
+        # What it used itself, only the records know after its death.
+        assert isinstance(await owner.limiter.take(ORDER, Priority.PLACE, deadline_seconds=1), Granted)
+        at_ms = SystemClock().now_ms()
+        record = b'{"service":"order_submission","outcome":"answered","atMs":%d,"latencyMs":1,"weights":{"orders":1,"requests":1}}'
+        owner.bus.client.post(subjects.requests(VENUE, ACCOUNT, "order_submission"), record % at_ms)
+    await owner.bus.client.flush()
+    await owner.die()
+    successor = await start("order_submission")
+    await until(lambda: owns(successor))
+    assert successor.limiter.used(Scope.ORDERS)[0] == 50
+    assert successor.limiter.used(Scope.REQUESTS)[0] >= 150
+
+
+async def test_a_freeze_is_heard_by_every_process_within_50_ms(start: Start) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
+    await until(lambda: owns(owner))
+    assert isinstance(await other.limiter.take(REQUEST, Priority.POLL, deadline_seconds=1), Granted)
+    clock = SystemClock()
+    began = clock.monotonic()
+    other.limiter.throttled(Freeze(for_ms=60_000, weights=REQUEST, banned=False))
+    await until(lambda: owner.limiter.is_frozen)
+    assert clock.monotonic() - began < 0.05
+    denied = await owner.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0.05)
+    assert isinstance(denied, Denied)
+
+
+async def test_a_process_that_starts_during_a_ban_calls_nobody(start: Start) -> None:
+    first = await start("status_polling")
+    first.limiter.throttled(Freeze(for_ms=60_000, weights=PUBLIC, banned=True))
+    late = await start("fill_streaming", account=AccountName("second"))
+    await until(lambda: late.limiter.is_frozen)
+    assert isinstance(await late.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0.05), Denied)
+
+
+async def test_four_processes_at_three_times_the_limit_are_never_refused() -> None:
+    shape = Shape(limit=600, window_ms=2_000, windows=2, lead_seconds=2.0)
+    shared = await measure("shared", shape)
+    assert shared["refused"] == 0
+    assert shared["used_of_planned"] >= 0.8
+    assert shared["resolves_denied"] == shared["cancels_denied"] == 0
