@@ -110,7 +110,7 @@ def test_the_guards_are_no_execution(code: str) -> None:
 
 @pytest.mark.parametrize(
     ("header", "milliseconds"),
-    [("30", 30_000), ("0", 1_000), ("soon", 60_000), ("-5", 60_000), ("999999999999", 86_400_000)],
+    [("30", 30_000), ("0", 1_000), ("soon", 60_000), ("-5", 60_000), ("999999999999", 345_600_000)],
 )
 def test_retry_after_is_read_and_bounded(header: str, milliseconds: int) -> None:
     found = judge(429, failure(), retry_after=header)

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from ordergate.access.redaction import redact
 from ordergate.access.response import Response
+from ordergate.access.retry_after import retry_after_ms
 from ordergate.access.session import Answered, Call, Document, Verdict, decode
 from ordergate.ports.venue import ClockRefused, NotExecuted, Throttled, Unknown
 from ordergate.trading.ids import ErrorId
@@ -69,8 +70,6 @@ TABLE = (
 # fmt: on
 TIMESTAMP_TEXT = "Invalid or expired timestamp"
 THROTTLED = frozenset({418, 429})  # whoever sends it, wall or exchange, sends it instead of carrying out
-RETRY_AFTER_SECONDS_DEFAULT = 60
-RETRY_AFTER_SECONDS_MAX = 86_400
 TEXT_LENGTH_MAX = 300
 ERROR_ID_LENGTH_MAX = 128
 _OK_STATUS = range(200, 300)
@@ -98,7 +97,7 @@ def classify(call: Call, response: Response, own_error_id: Callable[[], ErrorId]
         return Answered(document=document)
     error_id = error_id_of(document) or own_error_id()
     if response.status in THROTTLED:
-        return Throttled(retry_after_ms=_retry_after_ms(response), error_id=error_id)
+        return Throttled(retry_after_ms=retry_after_ms(response.headers), error_id=error_id)
     if document is None:
         return Unknown(reason=f"unreadable_{response.status}", error_id=error_id)
     if document.get("ok") is not False:
@@ -160,9 +159,3 @@ def _reason(document: Document, status: int) -> str:
 def _text(value: object) -> str:
     # Whatever stands in the way may quote the request it refused; this text goes on into ledger, answers and logs.
     return redact(value)[:TEXT_LENGTH_MAX] if isinstance(value, str) else ""
-
-
-def _retry_after_ms(response: Response) -> int:
-    text = response.headers.get("retry-after", "").strip()
-    seconds = int(text[:9]) if text.isascii() and text.isdigit() else RETRY_AFTER_SECONDS_DEFAULT
-    return max(1, min(seconds, RETRY_AFTER_SECONDS_MAX)) * 1_000
