@@ -373,7 +373,11 @@ GATES: dict[str, Gate] = {
     ),
     "orders": Gate(draw=lambda c: ("", damaged_json(c, sound.orders())), try_=try_order),
     "fills": Gate(draw=lambda c: ("", damaged_json(c, sound.FILLS)), try_=try_fill),
-    "positions": Gate(draw=lambda c: ("", damaged_json(c, sound.POSITIONS)), try_=try_position),
+    "positions": Gate(
+        draw=lambda c: ("", damaged_json(c, sound.POSITIONS)),
+        try_=try_position,
+        found=(("", sound.HUGE_POSITION),),
+    ),
     "buckets": Gate(draw=_draw_bucket, try_=_try_bucket),
     "http": Gate(draw=_draw_http, try_=_try_http),
     "venue": Gate(

@@ -109,6 +109,7 @@ FILLS = (
 )
 _POSITION = apply_fill(Position(venue=world.VENUE, account=world.ACCOUNT, symbol=orders_at_hand.BTC), world.FILL, 5)
 POSITIONS = (_read(codec.encode_position(_POSITION)),)
+HUGE_POSITION = codec.encode_position(_POSITION).replace(b'"quantity":"0.004"', b'"quantity":"' + b"9" * 60 + b'"')
 _STATEMENT = {
     "schema": 1, "venue": "-", "account": "-", "upToSequence": 9, "count": 1,
     "symbols": {"BTCUSDT": {"count": 1, "quantity": "0.004", "fees": {"USDT": "0.1"}}}, "atMs": 0,

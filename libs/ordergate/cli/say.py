@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from ordergate.cli.exits import WrongUsage
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WIDTH_OF_A_PIPE = 200
 GAP = 3
 """Between two columns."""
+_WIDE = Context(prec=400)
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
 _HOUR = 60 * _MINUTE
@@ -84,6 +85,11 @@ def amount(value: Decimal) -> str:
     """Without exponent and without zeros that say nothing."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def to_places(value: Decimal, places: int) -> Decimal:
+    """Rounded, however long it is: `round` knows 28 digits, and what a stranger wrote may have more."""
+    return value.quantize(Decimal(1).scaleb(-places), context=_WIDE)
 
 
 def duration(milliseconds: float) -> str:

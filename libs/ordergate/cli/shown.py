@@ -125,10 +125,10 @@ def _leg_row(  # noqa: PLR0917 - the cells of a row, in its order
         side,
         owner,
         say.amount(leg.quantity),
-        say.amount(round(leg.entry_price, 8)),
+        say.amount(say.to_places(leg.entry_price, 8)),
         "" if mark is None else say.amount(mark),
-        "" if mark is None else say.amount(round(leg.unrealised(mark), 8)),
-        say.amount(round(leg.realised_pnl, 8)),
+        "" if mark is None else say.amount(say.to_places(leg.unrealised(mark), 8)),
+        say.amount(say.to_places(leg.realised_pnl, 8)),
         fees,
         count,
     )

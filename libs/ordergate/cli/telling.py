@@ -139,7 +139,9 @@ def _tail(life: Life) -> list[str]:
         lines.append("position: no fill, no effect")
     else:
         paid = "paid" if effect.cash_flow < 0 else "received"
-        average = "" if effect.average_price is None else f", on average {say.amount(round(effect.average_price, 8))}"
+        average = (
+            "" if effect.average_price is None else f", on average {say.amount(say.to_places(effect.average_price, 8))}"
+        )
         fees = ", ".join(f"{say.amount(fee)} {asset}" for asset, fee in effect.fees.items())
         lines.append(
             f"position: {order.key.symbol} {'+' if effect.quantity > 0 else ''}{say.amount(effect.quantity)}, "
