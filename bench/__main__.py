@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from bench.bad_input import bad_input
+from bench.decisions import decision_figures
 from bench.figures import Figures, medians
 from bench.fills import MIX as FILL_MIX
 from bench.fills import fills_per_second
@@ -64,7 +65,8 @@ async def measure(orders: int) -> None:
         say(f"fills, {mode}")
         runs[mode].add("fills", await fills_per_second(durable=mode == "durable"))
     say("signing")
-    show({**_result(runs), "signing": signing_figures()}, notes=_notes(orders))
+    decision = await decision_figures()
+    show({**_result(runs), "signing": signing_figures(), "budgetDecisionUs": decision}, notes=_notes(orders))
 
 
 async def _plain(installation: Running, runs: Runs, orders: int, *, with_bad: bool) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.budget_worker import ACCOUNT, Task
+from bench.decisions import decision_figures
 from bench.figures import quantile
 from ordergate.runtime.connection import connect
 from ordergate.runtime.provision import provision, resources
@@ -222,6 +223,7 @@ async def compare(shape: Shape) -> dict[str, Any]:
         "sharedOwnerKilled": await measure("shared", shape, kills=KILLS),
         "divided": await measure("divided", shape),
         "unshared": await measure("unshared", shape),
+        "decisionUs": await decision_figures(),
     }
 
 

@@ -131,7 +131,18 @@ class _Count:
 class Bucket:
     """One limit, window by window. Counts of a window are kept when the clock goes back to it."""
 
-    __slots__ = ("_counts", "_guard_ms", "_maxima", "_part", "_rain", "_window_ms", "declared", "limit")
+    __slots__ = (
+        "_asked_ms",
+        "_counts",
+        "_guard_ms",
+        "_maxima",
+        "_part",
+        "_rain",
+        "_span",
+        "_window_ms",
+        "declared",
+        "limit",
+    )
 
     def __init__(self, declared: Limit, part: Part) -> None:
         self.declared = declared
@@ -140,6 +151,7 @@ class Bucket:
         self._rain = False
         self._window_ms = declared.window_ms
         self._guard_ms = min(GUARD_MS, declared.window_ms // 40)
+        self._asked_ms, self._span = -1, (0, 0)  # the answer to the last question, which is asked twice a call
         self._counts: dict[int, _Count] = {}
         self._maxima: list[tuple[int, int, int]] = []
         self._reckon()
@@ -149,6 +161,12 @@ class Bucket:
 
     def windows(self, now_ms: int) -> tuple[int, int]:
         """The first and the last window in which the venue may count a call made now: mostly one and the same."""
+        if now_ms == self._asked_ms:
+            return self._span
+        self._asked_ms, self._span = now_ms, self._windows(now_ms)
+        return self._span
+
+    def _windows(self, now_ms: int) -> tuple[int, int]:
         window = now_ms // self._window_ms
         phase = now_ms - window * self._window_ms
         if phase < self._guard_ms:
