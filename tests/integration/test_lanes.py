@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from ordergate.ports.bus import Delivery, Handler
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.delivery import LaneDelivery
 from ordergate.runtime.graveyard import Graveyard
 from ordergate.runtime.jetstream import Ack, Refusal
 from ordergate.runtime.lane import Concurrent, Lane, Mode, Sequential
@@ -383,6 +384,34 @@ async def test_a_second_answer_is_an_error(bus: Bus, start: StartLane) -> None:
     await say(bus, "x")
     await eventually(lambda: bool(errors))
     assert errors == ["a message was answered twice: ACKED, then RETRIED"]
+
+
+async def test_a_message_whose_answer_cannot_be_given_is_let_go_and_comes_again(
+    bus: Bus, start: StartLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by chaos: kept in hand, it was said to be in progress for ever."""
+    handled: list[int] = []
+    hand_back = LaneDelivery.hand_back
+    failures = iter([RuntimeError("the handler is closed")])
+
+    async def broken_once(delivery: LaneDelivery, *, after_seconds: float = 0.0) -> None:
+        for failure in failures:
+            raise failure
+        await hand_back(delivery, after_seconds=after_seconds)
+
+    async def handle(delivery: Delivery) -> None:
+        handled.append(delivery.delivery_count)
+        if len(handled) == 1:
+            raise RuntimeError("a bug")
+        await delivery.ack()
+
+    monkeypatch.setattr(LaneDelivery, "hand_back", broken_once)
+    lane = await start(handle, BESIDE)
+    await say(bus, "x")
+    await eventually(lambda: len(handled) == 2)
+    assert handled == [1, 2]
+    assert await settled(bus)
+    assert lane.held == 0
 
 
 async def test_a_deleted_consumer_is_told_by_the_lane(bus: Bus, start: StartLane) -> None:

@@ -166,3 +166,22 @@ async def test_what_is_over_the_servers_limit_is_not_sent(connected: Connect) ->
 def test_a_header_cannot_smuggle_in_another(value: str) -> None:
     with pytest.raises(Misuse):
         header_block({"A": value})
+
+
+async def test_a_socket_that_is_gone_before_nats_py_knows_it_is_as_no_connection(
+    connected: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reset closes uvloop's handle at once; nats-py hears of it a turn later."""
+    bus = await connected()
+    client = bus.client
+    assert isinstance(client, LeanClient)
+
+    def closed(_frame: bytes) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client._transport, "write", closed)
+        assert not client.post("a.b", b"x")
+        with pytest.raises(Unanswered):
+            await bus.requests.ask("a.b", b"x", seconds=1)
+    assert client.post("a.b", b"x")

@@ -179,7 +179,12 @@ class Lane:
         queue = self._queues[key]
         try:
             while queue and not self._stopping.is_set():
-                await self._finish(queue[0])
+                delivery = queue[0]
+                try:
+                    await self._finish(delivery)
+                except Exception:  # noqa: BLE001 - held any longer it would be kept in progress for ever, and its neighbours waiting
+                    self._log.exception("a message could not be answered", subject=delivery.subject)
+                    self._held.pop(delivery.sequence, None)  # the server sends it again after the ack wait
                 queue.popleft()
                 self._pull.refill()
         finally:

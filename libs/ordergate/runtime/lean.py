@@ -81,7 +81,10 @@ class LeanClient(Client):
             frame = f"HPUB {subject} {reply} {len(headers)} {total}\r\n".encode() + headers + payload + b"\r\n"
         else:
             frame = f"PUB {subject} {reply} {total}\r\n".encode() + payload + b"\r\n"
-        self._transport.write(frame)
+        try:
+            self._transport.write(frame)
+        except (RuntimeError, OSError):
+            return False  # reset by the other side, and nats-py has not heard of it yet (uvloop refuses to write on a closed handle)
         return True
 
     async def post_later(self, subject: str, payload: bytes) -> None:
