@@ -378,7 +378,11 @@ GATES: dict[str, Gate] = {
         try_=try_position,
         found=(("", sound.HUGE_POSITION),),
     ),
-    "buckets": Gate(draw=_draw_bucket, try_=_try_bucket),
+    "buckets": Gate(
+        draw=_draw_bucket,
+        try_=_try_bucket,
+        found=(("price", b'{"schema":1,"symbol":"BTCUSDT","price":"0","venueTimeMs":1790000000400}'),),
+    ),
     "http": Gate(draw=_draw_http, try_=_try_http),
     "venue": Gate(
         draw=_draw_venue,

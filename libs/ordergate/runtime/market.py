@@ -7,6 +7,7 @@ import structlog
 
 from ordergate.ports.clock import Clock
 from ordergate.runtime.shelf import BusShelf
+from ordergate.trading.amounts import is_bounded
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.ids import Symbol, VenueName
 from ordergate.trading.instrument import Instrument, ReferencePrice
@@ -113,11 +114,11 @@ def _instrument_of(value: bytes) -> Instrument:
         base_asset=document.base_asset,
         quote_asset=document.quote_asset,
         trading=document.trading,
-        tick_size=Decimal(document.tick_size),
+        tick_size=_amount(document.tick_size),
         price_min=_limit(document.price_min),
         price_max=_limit(document.price_max),
-        step_size=Decimal(document.step_size),
-        quantity_min=Decimal(document.quantity_min),
+        step_size=_amount(document.step_size),
+        quantity_min=_amount(document.quantity_min),
         quantity_max=_limit(document.quantity_max),
         market_quantity_max=_limit(document.market_quantity_max),
         notional_min=_limit(document.notional_min),
@@ -132,11 +133,20 @@ def _limit_text(limit: Decimal | None) -> str | None:
 
 
 def _limit(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+    return None if text is None else _amount(text)
+
+
+def _amount(text: str) -> Decimal:
+    """Raises Unreadable for what no filter and no price can be: negative, or too long to calculate with."""
+    amount = Decimal(text)
+    if amount < 0 or not is_bounded(amount):
+        raise Unreadable("an entry with an amount that is none")
+    return amount
 
 
 def _price_of(value: bytes) -> ReferencePrice:
     document = PriceDocument.of(value)
-    return ReferencePrice(
-        symbol=Symbol(document.symbol), price=Decimal(document.price), venue_time_ms=document.venue_time_ms
-    )
+    price = _amount(document.price)
+    if price == 0:
+        raise Unreadable("a reference price of zero")
+    return ReferencePrice(symbol=Symbol(document.symbol), price=price, venue_time_ms=document.venue_time_ms)
