@@ -15,9 +15,12 @@ from ordergate.ports.venue import Priority
 from ordergate.runtime.budget import Member, Pool
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.server import EmbeddedServer
 from ordergate.runtime.shared_budgets import SharedBudgets
+from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.ids import AccountName, VenueName
-from ordergate.wire import subjects
+from ordergate.wire import keys, streams, subjects
+from ordergate.wire.messages import RainDocument
 from tests.integration.conftest import Connect
 
 REQUEST: Weights = {Scope.REQUESTS: 1}
@@ -160,3 +163,25 @@ async def test_four_processes_at_three_times_the_limit_are_never_refused() -> No
     assert shared["refused"] == 0
     assert shared["used_of_planned"] >= 0.8
     assert shared["resolves_denied"] == shared["cancels_denied"] == 0
+
+
+async def test_a_budget_survives_a_bus_that_is_killed(start: Start, server: EmbeddedServer) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
+    await until(lambda: owns(owner))
+    server.kill()
+    assert isinstance(await owner.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0.05), Granted)
+    assert await spend(other, REQUEST, Priority.RESOLVE) == 17
+    server.start()
+    await until(lambda: owns(owner))
+    assert isinstance(await other.limiter.take(REQUEST, Priority.RESOLVE, deadline_seconds=5), Granted)
+    assert not owner.running.done()
+    assert not other.running.done()
+
+
+async def test_rain_halves_the_plan_of_every_process(start: Start, bus: Bus) -> None:
+    owner = await start("order_submission")
+    await until(lambda: owns(owner))
+    rain = RainDocument(falling=True, at_ms=SystemClock().now_ms())
+    await BusShelf(bus, bucket=streams.CONTROL).put(keys.RAIN, rain.to_bytes())
+    await until(lambda: owner.limiter.raining)
+    assert await spend(owner, ORDER, Priority.PLACE, seconds=0.05) == 160

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import structlog
+from nats.errors import Error as NatsError
 
 from ordergate.access.allowance import Allowance, Allowances
 from ordergate.access.budget import Limit, Scope
@@ -23,6 +24,7 @@ from ordergate.runtime.connection import Bus
 from ordergate.runtime.lean import Reply, Unanswered
 from ordergate.runtime.ownership import Ownership
 from ordergate.runtime.shelf import BusShelf
+from ordergate.runtime.transport import Sink
 from ordergate.trading.errors import BusUnavailable, Unreadable
 from ordergate.wire import keys, subjects
 from ordergate.wire.messages import (
@@ -42,6 +44,7 @@ ANSWER_SECONDS = 0.25
 REPORTS_SECONDS = 0.15
 """How long a fresh owner listens to what the others have used. Who is slower than that is known by the records of his requests."""
 FREEZE_SECONDS_MAX = 4 * 86_400
+LISTEN_AGAIN_SECONDS = 0.2
 
 TakeStock = Callable[[Stock, Sequence[Limit], int], Awaitable[None]]
 """Fill in what the streams know of the windows that run; the number is the venue's time."""
@@ -109,8 +112,8 @@ class Pool:
     async def run(self) -> None:
         """Listen, and own the budget when nobody else does, until cancelled."""
         numbers = [
-            await self._bus.client.listen(subjects.budget_freeze(self._budget), self._hear_freeze),
-            await self._bus.client.listen(subjects.budget_owner(self._budget), self._hear_owner),
+            await self._listen(subjects.budget_freeze(self._budget), self._hear_freeze),
+            await self._listen(subjects.budget_owner(self._budget), self._hear_owner),
         ]
         try:
             async with asyncio.TaskGroup() as group:
@@ -120,7 +123,22 @@ class Pool:
                     group.create_task(self._campaign())
         finally:
             for number in numbers:
-                await self._bus.client.silence(number)
+                await self._silence(number)
+
+    async def _listen(self, subject: str, sink: Sink) -> int:
+        """Until the bus has heard it. A subscription that a lost connection left behind only answers twice."""
+        while True:
+            try:
+                return await self._bus.client.listen(subject, sink)
+            except (NatsError, OSError, TimeoutError) as away:
+                self._log.warning("the bus is away", error=repr(away))
+                await self._clock.sleep(LISTEN_AGAIN_SECONDS)
+
+    async def _silence(self, number: int) -> None:
+        try:
+            await self._bus.client.silence(number)
+        except (NatsError, OSError, TimeoutError) as away:
+            self._log.warning("the bus is away", error=repr(away))
 
     # Asking.
 
@@ -239,7 +257,7 @@ class Pool:
 
     async def _reign(self, ownership: Ownership) -> None:
         stock = self._stock = Stock()
-        number = await self._bus.client.listen(self._budget, self._serve)
+        number = await self._listen(self._budget, self._serve)
         keeping = asyncio.ensure_future(ownership.keep())
         opening = asyncio.ensure_future(self._open(stock, ownership))
         try:
@@ -252,7 +270,7 @@ class Pool:
                 task.cancel()
             self._stock = None
             self.allowance.disown()
-            await self._bus.client.silence(number)
+            await self._silence(number)
             self._rouse()
 
     async def _open(self, stock: Stock, ownership: Ownership) -> None:

@@ -26,7 +26,8 @@ def open_account(frame: Frame, account: AccountSettings) -> Opening:
 
 def open_public(frame: Frame, account: AccountSettings) -> Opening:
     """Without a key: public facts only."""
-    return _opening(frame, account, 0.0, None)
+    signer = _SIGNERS.get(frame.name)
+    return _opening(frame, account, 0.0 if signer is None else account.shares[signer], None)
 
 
 _SIGNERS: Mapping[str, Signer] = {name: name for name in get_args(Signer)}
@@ -51,6 +52,7 @@ def _opening(frame: Frame, account: AccountSettings, request_share: float, key_f
         request_share=request_share,
         limits={Scope(name): limit for name, limit in account.limits.items()},
         deviation=account.venue_deviation,
+        budget=frame.share_budget(account),
     )
 
 

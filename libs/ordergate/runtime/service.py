@@ -17,10 +17,12 @@ import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage, NatsRoute, NatsRouter
 
+from ordergate.access.opening import ShareBudget
 from ordergate.ports.bus import Handler, Publisher
 from ordergate.ports.ledger import Ledger
 from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Trading
+from ordergate.runtime.budget import Member
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus, connect, connection_options
 from ordergate.runtime.crashing import (
@@ -48,10 +50,11 @@ from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.provision import check
 from ordergate.runtime.publisher import BusPublisher
 from ordergate.runtime.settings import AccountSettings, Environment, Installation
+from ordergate.runtime.shared_budgets import SharedBudgets
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.tracing import order_trace
 from ordergate.trading.errors import BusUnavailable, Misconfigured
-from ordergate.wire.streams import POSITION_TRACKING, RISK, STATUS_POLLING, ConsumerSpec
+from ordergate.wire.streams import ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING, ConsumerSpec
 
 PROBE_SECONDS = 5.0
 OPENING_SPAN = "risk.decide"
@@ -110,6 +113,7 @@ class Frame:
         self.stops: list[Stop] = []
         self.readiness: dict[str, Callable[[], bool]] = {}
         self.samples: list[Callable[[], None]] = []
+        self._budgets: SharedBudgets | None = None
 
     @property
     def accounts(self) -> tuple[AccountSettings, ...]:
@@ -123,6 +127,16 @@ class Frame:
         if self._crashes is not None:
             return CrashingShelf(self.bus, self._crashes, bucket=bucket)
         return BusShelf(self.bus, bucket=bucket)
+
+    def share_budget(self, account: AccountSettings) -> ShareBudget:
+        """One budget with the other processes that call the venue for the account, or from this address. Order submission owns it."""
+        if self._budgets is None:
+            may_own = self.name == ORDER_SUBMISSION
+            member = Member(service=self.name, instance=self.instance, may_own=may_own)
+            address = self.installation.address
+            self._budgets = SharedBudgets(self.bus, member=member, address=address, clock=self.clock)
+            self.task("budgets", self._budgets.run)
+        return self._budgets.of(account.venue_name, account.account_name)
 
     def positions(self) -> Positions:
         positions = BusPositions(self.bus)

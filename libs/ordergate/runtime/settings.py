@@ -160,9 +160,13 @@ class BusSettings(_Section):
 
 
 class Installation(_Section):
-    """The TOML file: `[bus]` and one `[[accounts]]` per account."""
+    """The TOML file: `[bus]` and one `[[accounts]]` per account.
+
+    address: any name for the address that the venues see; installations behind the same one share what a venue counts by address.
+    """
 
     bus: BusSettings = BusSettings()
+    address: str = Field(default="default", min_length=1, max_length=64)
     accounts: tuple[AccountSettings, ...] = Field(min_length=1)
 
     @classmethod
