@@ -60,7 +60,7 @@ def simulate(first: int, count: int) -> int:
             for broken in part.broken:
                 print(f"BROKEN seed {broken.seed}: {broken.what}\n    make simulate SEED={broken.seed}", flush=True)
         seconds = time.monotonic() - began
-        hunts = {name: pool.submit(hunt, name, first) for name in CONTROLS}
+        hunts = {name: pool.submit(hunt, name) for name in CONTROLS}
         same = _same_twice(pool, range(first, first + count))
         controls = {name: each.result() for name, each in hunts.items()}
     unfound = [name for name, found in controls.items() if not found.broken]

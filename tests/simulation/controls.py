@@ -25,7 +25,7 @@ from services.order_submission import app as submission_app
 from services.order_submission.handlers import OrderDesk
 from services.position_tracking import app as position_app
 from services.position_tracking.handlers import PositionDesk
-from tests.simulation import process
+from tests.simulation import process, world
 from tests.simulation.process import SimStage
 from tests.simulation.venue import SimReading, SimTrading
 
@@ -186,11 +186,11 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "query_then_resend":       Control(where=((process, "SimTrading", QueryThenResend),), gives_away=_doubles),
     "no_compare_and_set":      Control(where=((process, "StreamLedger", NoCompareAndSet),), gives_away=_breaks("I1", "I2", "I3")),
     "nonce_per_process":       Control(where=((process, "StreamLedger", NoncePerProcess),), gives_away=_breaks("I1", "I2", "I3")),
-    "cursor_before_store":     Control(where=((fill_app, "FillDesk", CursorBeforeStore),), gives_away=_breaks("I4")),
+    "cursor_before_store":     Control(where=((fill_app, "FillDesk", CursorBeforeStore),), gives_away=_breaks("I4"), histories_max=800),
     "cursor_at_the_newest":    Control(where=((fill_app, "FillDesk", CursorAtTheNewest),), gives_away=_breaks("I4")),
-    "ack_before_append":       Control(where=((process, "SimStage", AckBeforeAppend),), gives_away=_breaks("I2", "I7")),
+    "ack_before_append":       Control(where=((world, "SimStage", AckBeforeAppend),), gives_away=_breaks("I2", "I7")),
     "position_skips_older":    Control(where=((position_app, "PositionDesk", PositionSkipsOlder),), gives_away=_breaks("I4")),
     "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4")),
-    "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5")),
+    "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5"), histories_max=800),
 })
 # fmt: on

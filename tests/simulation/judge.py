@@ -95,6 +95,7 @@ def _story(world: World) -> Story:
                 timestamp_ms=arrival.timestamp_ms,
                 sent_at_ms=at_ms(arrival.sent_at),
                 sender=arrival.sender,
+                knowing=arrival.knowing,
             )
             for arrival in world.venue.arrivals
         ),

@@ -306,6 +306,8 @@ _CLOSE = (
     ("ORDERS", "risk", 0.01),
     ("ORDERS", "status_polling", 0.05),
     ("KV_CURSORS", "fill_streaming", 0.003),
+    ("KV_CURSORS", "fill_streaming", 0.001),
+    ("KV_CURSORS", "fill_streaming", 0.003),
     ("POSITIONS", "position_tracking", 0.003),
     ("INTENTS", "risk", 0.01),
     ("INTENTS", "order_submission", 0.01),
@@ -374,7 +376,7 @@ def _troubles(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask,
 
 
 def _kill(drawn: Random, accounts: tuple[AccountName, ...], asks: tuple[Ask, ...]) -> Iterator[Trouble]:
-    if drawn.random() >= 0.4:
+    if drawn.random() >= 0.5:
         return
     account = drawn.choice((None, accounts[0]))
     at = drawn.choice(asks).at + drawn.choice((0.01, 0.03, 0.1, 1.0)) * drawn.random()

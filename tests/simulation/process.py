@@ -25,6 +25,7 @@ from ordergate.runtime.publisher import BusPublisher
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.ids import ClientOrderId, Symbol
+from ordergate.trading.order import OrderRequest
 from ordergate.wire import streams, subjects
 from ordergate.wire.messages import KillDocument
 from ordergate.wire.streams import ConsumerSpec
@@ -185,8 +186,12 @@ def _compose_submission(process: Process, stage: SimStage, around: Surroundings)
     presence = Presence(stage.bus, service=stage.name, instance=stage.instance, clock=stage.clock)
     stage.task("presence", presence.keep)
     desks = []
+
+    def is_killed(request: OrderRequest) -> bool:
+        return kill.stops(request) is not None
+
     for account in around.accounts:
-        trading = SimTrading(process.line(around, account), budget_seconds=around.budget_seconds)
+        trading = SimTrading(process.line(around, account), budget_seconds=around.budget_seconds, is_killed=is_killed)
         reading = SimReading(process.line(around, account))
         decided = ConsumerProgress(stage.bus, streams.risk_consumer(account.venue_name, account.account_name))
         desks.append(

@@ -99,8 +99,8 @@ def run_many(pool: ProcessPoolExecutor, first: int, count: int) -> Iterator[Tall
             yield each.result()
 
 
-def hunt(name: str, first: int, *, enough: int = FOUND_ENOUGH) -> Tally:
-    """Run a control until it is found often enough, or its histories are used up."""
+def hunt(name: str, *, first: int = 1, enough: int = FOUND_ENOUGH) -> Tally:
+    """Run a control until it is found often enough, or its histories are used up. Always the same seeds, so that what is found stays found."""
     tally = Tally()
     control = CONTROLS[name]
     while len(tally.broken) < enough and tally.histories < control.histories_max:

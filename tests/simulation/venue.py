@@ -113,6 +113,7 @@ class Arrival:
     client_order_id: ClientOrderId
     timestamp_ms: int
     sender: str
+    knowing: bool
     sent_at: float
     arrived_at: float
     executed: bool
@@ -164,7 +165,14 @@ class SimulatedVenue:
     # What requests do, at the moment they arrive.
 
     def place(
-        self, account: AccountName, request: OrderRequest, timestamp_ms: int, *, sender: str, sent_at: float
+        self,
+        account: AccountName,
+        request: OrderRequest,
+        timestamp_ms: int,
+        *,
+        sender: str,
+        knowing: bool,
+        sent_at: float,
     ) -> Outcome:
         now_ms = self._turn()
         outcome = self._place(account, request, timestamp_ms, now_ms)
@@ -175,6 +183,7 @@ class SimulatedVenue:
                 client_order_id=request.key.client_order_id,
                 timestamp_ms=timestamp_ms,
                 sender=sender,
+                knowing=knowing,
                 sent_at=sent_at,
                 arrived_at=self.scheduler.now,
                 executed=isinstance(outcome, Executed),
@@ -616,7 +625,10 @@ def _give_up(future: "asyncio.Future[object]") -> None:
 class SimTrading:
     """ports.venue.Trading over a line, with the sequence of access.session."""
 
-    def __init__(self, line: Line, *, budget_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, line: Line, *, budget_seconds: Callable[[], float], is_killed: Callable[[OrderRequest], bool]
+    ) -> None:
+        self._is_killed = is_killed
         self.declaration = line.venue.declaration
         self._line = line
         self._budget_seconds = budget_seconds
@@ -637,10 +649,12 @@ class SimTrading:
                 return NotSent(reason="window_passed", retriable=True)
         except ClockUnknown:
             return NotSent(reason="clock_unknown", retriable=True)
-        venue, sent_at = line.venue, line.venue.scheduler.now
+        venue, sent_at, knowing = line.venue, line.venue.scheduler.now, self._is_killed(request)
         venue.note(line.node.name, f"sends {request.key.client_order_id} with ts {timestamp_ms % 1_000_000}")
         return await self._change(
-            lambda: venue.place(line.account, request, timestamp_ms, sender=line.node.name, sent_at=sent_at)
+            lambda: venue.place(
+                line.account, request, timestamp_ms, sender=line.node.name, knowing=knowing, sent_at=sent_at
+            )
         )
 
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:  # noqa: ARG002 - ids are the account's

@@ -75,13 +75,17 @@ class VenueBooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRequest:
-    """An order request as it reached the venue, refused or not: whose, and the timestamp it was signed with. sent_at_ms: when it left `sender`."""
+    """An order request as it reached the venue, refused or not: whose, and the timestamp it was signed with. sent_at_ms: when it left `sender`.
+
+    knowing: the sender knew by then that the kill switch stops it.
+    """
 
     account: AccountName
     client_order_id: ClientOrderId
     timestamp_ms: int
     sent_at_ms: float
     sender: str = ""
+    knowing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +209,9 @@ def _attempts(order: Order) -> int:
 
 
 def _killed_means_killed(story: Story) -> Iterator[Difference]:
+    for sent in story.requests:
+        if sent.knowing:
+            yield _differs("I5", sent.account, sent.client_order_id, "it left although its sender knew of the kill")
     for throw in story.throws:
         for sent in story.requests:
             in_scope = throw.account in {None, sent.account} and throw.sender in {None, sent.sender}

@@ -1,0 +1,80 @@
+"""Claims about whole histories: the honest services keep every promise, each built-in mistake is found, a seed is a history."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.ambient import AmbientUse, quiet_graves, simulated
+from tests.simulation.controls import CONTROLS
+from tests.simulation.plan import draw_plan
+from tests.simulation.runner import digests_elsewhere, hunt, run_chunk, run_history, tell_history
+
+SEEDS = 120
+CHUNKS = 4
+
+
+@pytest.fixture(autouse=True)
+def graves() -> Iterator[None]:
+    with quiet_graves():
+        yield
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_history_breaks_a_promise(chunk: int) -> None:
+    count = SEEDS // CHUNKS
+    tally = run_chunk(1 + chunk * count, count)
+    assert [f"make simulate SEED={broken.seed}: {broken.what}" for broken in tally.broken] == []
+    assert tally.histories == count
+    assert tally.orders >= 6 * count  # most of what is asked for gets as far as the ledger
+    assert tally.executed >= 2 * count  # and enough of it to the venue
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", CONTROLS)
+def test_each_mistake_is_found(name: str) -> None:
+    found = hunt(name, enough=1)
+    assert found.broken, f"{name} stayed unfound in {found.histories} histories"
+
+
+def test_a_seed_is_a_history_here_and_in_a_process_with_other_hashes() -> None:
+    seeds = [3, 14, 15]
+    here = [run_history(seed).digest for seed in seeds]
+    assert [run_history(seed).digest for seed in seeds] == here
+    assert digests_elsewhere(seeds, hash_seed=99) == here
+    assert len(set(here)) == len(seeds)
+
+
+def test_a_told_history_is_the_same_history() -> None:
+    verdict, moments = tell_history(7)
+    assert verdict.digest == run_history(7).digest
+    assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
+    assert any("sends" in moment.what for moment in moments)
+
+
+def test_the_real_clock_and_real_chance_are_out_of_reach() -> None:
+    import secrets  # noqa: PLC0415 - looked up as simulated code would
+    import time  # noqa: PLC0415
+
+    with simulated():
+        for ask in (time.time, time.monotonic, lambda: secrets.token_hex(4)):
+            with pytest.raises(AmbientUse):
+                ask()
+
+
+def test_plans_hold_every_kind_of_trouble() -> None:
+    plans = [draw_plan(seed) for seed in range(200)]
+    assert {trouble.what for plan in plans for trouble in plan.troubles} >= {
+        "crash",
+        "freeze",
+        "bus_restart",
+        "leader_lost",
+        "bus_cut",
+        "venue_cut",
+        "clock",
+        "venue_clock",
+        "market",
+        "kill",
+        "resume",
+    }
+    assert all(plan.orders >= 8 for plan in plans)
+    assert {plan.declaration.id_scope for plan in plans} == {"forever", "open_only", "none"}
