@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from ordergate.simulator.oracle import (
+    FlatStatement,
+    KillThrow,
     OrderId,
     PositionId,
+    SentRequest,
     Story,
     VenueBooks,
     VenueBookTrade,
@@ -18,9 +21,9 @@ from ordergate.simulator.oracle import (
     differences,
     read_books,
 )
-from ordergate.trading.ids import ClientOrderId, Symbol, TradeId
+from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, TradeId
 from ordergate.trading.order import Order, PositionSide, State
-from tests.unit.trading.making import ACCOUNT, BTC, fill, order, venue_order_id
+from tests.unit.trading.making import ACCOUNT, BTC, SENT_AT, fill, order, venue_order_id
 
 FIRST, SECOND = ClientOrderId("alpha-1"), ClientOrderId("alpha-2")
 POSITION: PositionId = (ACCOUNT, BTC, PositionSide.BOTH)
@@ -52,6 +55,18 @@ def trade(number: int, quantity: int, *, maker: bool = False, **changes: Any) ->
         "maker": maker,
     }
     return VenueBookTrade(**(values | changes))
+
+
+def sent(**changes: Any) -> SentRequest:
+    """The one request of the first order, as it was written ahead, five milliseconds later."""
+    values: dict[str, Any] = {
+        "account": ACCOUNT,
+        "client_order_id": FIRST,
+        "timestamp_ms": SENT_AT + 1,
+        "sent_at_ms": SENT_AT + 5,
+        "sender": "one",
+    }
+    return SentRequest(**(values | changes))
 
 
 def life(*states: State, number: int = 1, executed: int = 3) -> list[Order]:
@@ -98,6 +113,16 @@ def test_an_honest_story_has_no_difference() -> None:
 def test_an_empty_story_has_no_difference() -> None:
     nothing = VenueBooks(orders=(), trades=(), positions={})
     assert differences(Story(placed=frozenset(), histories={}, books=nothing, fills=[], positions={})) == []
+
+
+def test_requests_before_a_kill_after_its_end_and_of_others_are_honest() -> None:
+    kills = (
+        KillThrow(account=None, confirmed_at_ms=SENT_AT + 5, lifted_at_ms=None),
+        KillThrow(account=None, confirmed_at_ms=SENT_AT, lifted_at_ms=SENT_AT + 5),
+        KillThrow(account=None, confirmed_at_ms=SENT_AT, lifted_at_ms=None, sender="another"),
+        KillThrow(account=AccountName("another"), confirmed_at_ms=SENT_AT, lifted_at_ms=None),
+    )
+    assert differences(honest(requests=(sent(),), throws=kills)) == []
 
 
 def test_an_order_that_a_reversal_corrected_is_honest() -> None:
@@ -228,6 +253,39 @@ LIES: dict[str, tuple[Story, str, str]] = {
         ),
         "I4",
         "ETHUSDT LONG: fills 0, our position 0, the venue's 0.5",
+    ),
+    "a request that left without its write-ahead": (
+        honest(requests=(sent(), sent(timestamp_ms=SENT_AT + 7))),
+        "I1",
+        "without its write-ahead",
+    ),
+    "a request that left twice": (honest(requests=(sent(), sent())), "I1", "left 2 times"),
+    "an intent without an answer": (honest(unanswered=((ACCOUNT, "c-1"),)), "I7", "c-1"),
+    "executed quantity that fell": (
+        honest(histories=_histories(alpha_1=[*life(State.FILLED, executed=4), *FILLED])),
+        "I3",
+        "fell from 4 to",
+    ),
+    "a request after the kill was confirmed": (
+        honest(
+            requests=(sent(),), throws=(KillThrow(account=None, confirmed_at_ms=SENT_AT, lifted_at_ms=SENT_AT + 10),)
+        ),
+        "I5",
+        "5.0 ms after a confirmed kill",
+    ),
+    "a request of a sender that had acknowledged the kill": (
+        honest(
+            requests=(sent(),),
+            throws=(KillThrow(account=ACCOUNT, confirmed_at_ms=SENT_AT, lifted_at_ms=None, sender="one"),),
+        ),
+        "I5",
+        "after a confirmed kill",
+    ),
+    "a request of a sender that knew of the kill": (honest(requests=(sent(knowing=True),)), "I5", "knew of the kill"),
+    "flat with an open order": (
+        honest(flats=(FlatStatement(account=ACCOUNT, open_orders=(FIRST,)),)),
+        "I5",
+        "said to be flat",
     ),
 }
 
