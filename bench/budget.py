@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from ordergate.wire import streams
 LIMIT = 1_000
 WINDOW_MS = 4_000
 WINDOWS = 3
-LEAD_SECONDS = 3.5
-"""Before the first window that counts: processes start, know the venue's clock, and one of them owns the budget."""
+LEAD_MS = 200
+"""From when all are ready to the first window that counts, at least."""
 KILLS = (0.35, 1.35)
 """When the owner is killed, in windows after the first has begun."""
 PLANNED = 0.8
@@ -53,7 +53,6 @@ class Shape:
     limit: int = LIMIT
     window_ms: int = WINDOW_MS
     windows: int = WINDOWS
-    lead_seconds: float = LEAD_SECONDS
 
     @property
     def limits(self) -> dict[str, int]:
@@ -83,25 +82,30 @@ class Processes:
         self._tasks = tasks
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
-    async def start(self, service: str, begin_ms: int) -> None:
-        """Begin as soon as it is ready, and not before begin_ms."""
+    async def start(self, service: str, *, replaces: bool = False) -> None:
+        """Return when it is ready: it knows the venue's clock, and, if it is the owner and not a replacement, owns the budget."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "bench.budget_worker",
-            json.dumps(asdict(self._tasks[service])),
+            json.dumps(asdict(replace(self._tasks[service], replaces=replaces))),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             limit=64 * 1024 * 1024,
         )
         self._processes[service] = process
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("no pipes to the worker")
+        if process.stdout is None:
+            raise RuntimeError("no pipe to the worker")
         while (line := await process.stdout.readline()).strip() != READY:
             if not line:
                 raise RuntimeError(f"{service} did not start")
-        process.stdin.write(f"{begin_ms}\n".encode())
+
+    def begin(self, service: str, begin_ms: int) -> None:
+        """It works from then on."""
+        stdin = self._processes[service].stdin
+        if stdin is not None:
+            stdin.write(f"{begin_ms}\n".encode())
 
     async def kill(self, service: str) -> None:
         process = self._processes[service]
@@ -164,16 +168,18 @@ def _task(mode: str, service: str, shape: Shape, *, url: str, nats_url: str, key
 
 
 async def _run(processes: Processes, simulator: Simulator, shape: Shape, kills: Sequence[float]) -> dict[str, Any]:
-    now_ms = time.time_ns() // 1_000_000
-    earliest_ms = now_ms + int(shape.lead_seconds * 1_000)
-    begin_ms = (earliest_ms // shape.window_ms + 1) * shape.window_ms
     seen = Seen()
     try:
-        await asyncio.gather(*(processes.start(service, begin_ms) for service in LOADS))
+        await asyncio.gather(*(processes.start(service) for service in LOADS))
+        ready_ms = time.time_ns() // 1_000_000
+        begin_ms = ((ready_ms + LEAD_MS) // shape.window_ms + 1) * shape.window_ms
+        for service in LOADS:
+            processes.begin(service, begin_ms)
         for after in kills:
             await _sleep_until(begin_ms + int(after * shape.window_ms))
             await processes.kill(OWNER)
-            await processes.start(OWNER, begin_ms)
+            await processes.start(OWNER, replaces=True)
+            processes.begin(OWNER, begin_ms)
         for told in await processes.results():
             seen.add(told)
     finally:

@@ -42,7 +42,7 @@ ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """per_window: calls wanted in each window, by priority. mode: shared, divided, unshared."""
+    """per_window: calls wanted in each window, by priority. mode: shared, divided, unshared. replaces: another that was killed in mid-run."""
 
     mode: str
     service: str
@@ -55,6 +55,7 @@ class Task:
     windows: int
     share: float
     per_window: Mapping[str, float]
+    replaces: bool = False
 
 
 @dataclass(slots=True)
@@ -156,6 +157,8 @@ async def run(task: Task) -> None:
     if budgets is not None:
         background.add(asyncio.ensure_future(budgets.run()))
     await client.start(timeout_seconds=10.0)
+    if budgets is not None and task.service == "order_submission" and not task.replaces:
+        await _until_owner(budgets, clock)
     _say("ready")
     begin_ms = int(await asyncio.to_thread(sys.stdin.readline))
     await Worker(task, client.session, saw).work(begin_ms, clock)
@@ -169,6 +172,11 @@ async def run(task: Task) -> None:
     await client.close()
     if bus is not None:
         await bus.close()
+
+
+async def _until_owner(budgets: SharedBudgets, clock: SystemClock) -> None:
+    while not all(pool.is_owner for pool in budgets.pools):
+        await clock.sleep(0.02)
 
 
 def _journal(saw: Saw) -> Callable[[RequestRecord], None]:
