@@ -6,7 +6,8 @@ within its histories fails the build, for then the simulation proves nothing abo
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 from types import MappingProxyType, ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -25,11 +26,12 @@ from services.order_submission import app as submission_app
 from services.order_submission.handlers import OrderDesk
 from services.position_tracking import app as position_app
 from services.position_tracking.handlers import PositionDesk
-from tests.simulation import process, world
+from tests.simulation import plan, process, world
 from tests.simulation.process import SimStage
-from tests.simulation.venue import SimReading, SimTrading
+from tests.simulation.venue import SimReading, SimTrading, VenueFaults
 
 LAG_FOR_EVER_MS = 10**9
+DRAW_VENUE_FAULTS = plan.draw_venue_faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +101,18 @@ class NoncePerProcess(StreamLedger):
 
 
 class CursorBeforeStore(FillDesk):
-    """The place in the trade list is written down before what was read there is stored."""
+    """The place in the trade list is written down before what was read there is stored. It is the newest, of a venue that shows none late."""
 
     async def _read_page(self, symbol: Symbol, from_id: Any) -> Sequence[VenueTrade]:
         page = await super()._read_page(symbol, from_id)
         if page:
-            await self._advance(symbol, page, max(trade.venue_time_ms for trade in page))
+            await super()._advance(symbol, page, LAG_FOR_EVER_MS + page[-1].venue_time_ms)
         return page
+
+
+def punctual(drawn: Random) -> VenueFaults:
+    """A venue that shows its trades at once, so that only the order of the two steps is on trial."""
+    return replace(DRAW_VENUE_FAULTS(drawn), trade_late_ms_max=0)
 
 
 class CursorAtTheNewest(FillDesk):
@@ -186,7 +193,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "query_then_resend":       Control(where=((process, "SimTrading", QueryThenResend),), gives_away=_doubles),
     "no_compare_and_set":      Control(where=((process, "StreamLedger", NoCompareAndSet),), gives_away=_breaks("I1", "I2", "I3")),
     "nonce_per_process":       Control(where=((process, "StreamLedger", NoncePerProcess),), gives_away=_breaks("I1", "I2", "I3")),
-    "cursor_before_store":     Control(where=((fill_app, "FillDesk", CursorBeforeStore),), gives_away=_breaks("I4"), histories_max=800),
+    "cursor_before_store":     Control(where=((fill_app, "FillDesk", CursorBeforeStore), (plan, "draw_venue_faults", punctual)), gives_away=_breaks("I4"), histories_max=800),
     "cursor_at_the_newest":    Control(where=((fill_app, "FillDesk", CursorAtTheNewest),), gives_away=_breaks("I4")),
     "ack_before_append":       Control(where=((world, "SimStage", AckBeforeAppend),), gives_away=_breaks("I2", "I7")),
     "position_skips_older":    Control(where=((position_app, "PositionDesk", PositionSkipsOlder),), gives_away=_breaks("I4")),

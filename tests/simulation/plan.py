@@ -119,7 +119,7 @@ def draw_plan(seed: int) -> Plan:
         replicas={service: 2 if drawn.random() < 0.25 else 1 for service in SERVICES},
         asks=asks,
         troubles=tuple(sorted(_troubles(drawn, accounts, asks), key=lambda trouble: trouble.at)),
-        venue_faults=_venue_faults(drawn),
+        venue_faults=draw_venue_faults(drawn),
         bus_faults=_bus_faults(drawn),
         is_cluster=drawn.random() < 0.5,
         venue_offset_ms=drawn.randint(-4_000, 4_000),
@@ -142,7 +142,8 @@ def _declaration(drawn: Random) -> Declaration:
     )
 
 
-def _venue_faults(drawn: Random) -> VenueFaults:
+def draw_venue_faults(drawn: Random) -> VenueFaults:
+    """What may become of calls in this history."""
     return VenueFaults(
         late_request=_perhaps(drawn, 0.6, 0.35),
         late_seconds=drawn.choice((1.5, 3.0, 6.0)),
