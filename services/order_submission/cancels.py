@@ -117,7 +117,7 @@ class CancelDesk:
         order = entry.order
         if order.state.is_terminal:
             return Cancellation(outcome=AnswerOutcome.TOO_LATE, reason=f"already_{order.state}")
-        if order.state is State.APPROVED:
+        if order.state is State.APPROVED or order.unexecuted is not None:
             return await self._end_unsent(entry, reason)
         if order.cancel_requested_at_ms is None:
             entry = await append_evidence(
@@ -210,8 +210,7 @@ class CancelDesk:
             for entry in await self._live.read()
             if request.symbol in {None, entry.order.key.symbol}
             and (request.scope is CancelScope.ACCOUNT or entry.order.request.strategy == request.strategy)
-            # Orders that came after the intent are not meant by it, also when the intent is delivered again.
-            and entry.order.request.created_at_ms <= delivery.stored_at_ms
+            and _was_asked_for_before(delivery, entry)
         ]
         results = await self.cancel_orders(in_scope, "requested")
         pending = [result for result in results if result.outcome is None]
@@ -358,6 +357,16 @@ class CancelDesk:
 
     def _error_id(self, delivery: Delivery, reason: str) -> ErrorId:
         return derive_error_id("intents", str(delivery.sequence), reason)
+
+
+def _was_asked_for_before(delivery: Delivery, entry: Entry) -> bool:
+    """Orders that came after the intent are not meant by it, also when the intent is delivered again."""
+    request = entry.order.request
+    if request.intent_sequence is None:
+        return (
+            request.created_at_ms <= delivery.stored_at_ms
+        )  # no intent made it: a stranger's, or one that closes a position
+    return request.intent_sequence < delivery.sequence
 
 
 def _overtaken_again_seconds(delivery: Delivery) -> float:

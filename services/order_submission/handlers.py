@@ -23,13 +23,13 @@ from ordergate.ports.venue import (
     Trading,
     Unknown,
 )
-from ordergate.trading.errors import TransitionRefused
+from ordergate.trading.errors import TransitionRefused, Unavailable
 from ordergate.trading.events import (
     EndedUnsent,
     LaterEvent,
-    NonExecution,
     OutcomeLost,
     ProvenNotPlaced,
+    ProvenUnexecuted,
     Source,
     SubmissionBegan,
     VenueRejected,
@@ -37,7 +37,7 @@ from ordergate.trading.events import (
 )
 from ordergate.trading.ids import ClientOrderId, ErrorId, KeyId, derive_error_id
 from ordergate.trading.lifecycle import apply, is_approved_again, mismatch, unsent_proof
-from ordergate.trading.order import IN_FLIGHT, Attempt, Order, State
+from ordergate.trading.order import IN_FLIGHT, Attempt, NonExecution, Order, State
 from ordergate.trading.scope import Scope
 from ordergate.wire.codec import decode_order
 
@@ -117,7 +117,7 @@ class OrderDesk:
         self._in_hand[order_id] = attempting
         began_ns = self._trace.now_ns()
         try:
-            if delivery.delivery_count == 1 or await self._is_still_approved(attempting):
+            if delivery.delivery_count == 1 or await self._may_go_on(attempting):
                 await self._work(attempting)
         finally:
             del self._in_hand[order_id]
@@ -154,13 +154,19 @@ class OrderDesk:
     def in_hand(self) -> list[Order]:
         return [held.order for held in self._in_hand.values()]
 
-    async def _is_still_approved(self, attempting: _Attempting) -> bool:
-        # A redelivery: whoever had it before may have gone on. Reading first saves the budget of a call that would lose.
+    async def _may_go_on(self, attempting: _Attempting) -> bool:
+        """A redelivery: whoever had it before may have gone on, or left it with the proof that its last request never executes."""
         key = attempting.order.key
         last = await self._ledger.last(key.venue, key.account, key.client_order_id)
         if last is not None:
             attempting.entry, attempting.proof = last, _proof_of(last.order)
-        return attempting.order.state is State.APPROVED
+        order = attempting.order
+        if order.state not in IN_FLIGHT or order.unexecuted is None:
+            return order.state is State.APPROVED
+        # This process's budget need not know what the venue told the one before it.
+        until_ms = min(order.unexecuted.retry_at_ms or 0, order.request.expires_at_ms)
+        await self._clock.sleep(max(0, until_ms - self._clock.now_ms()) / 1000)
+        return True
 
     async def _work(self, attempting: _Attempting) -> None:
         while True:
@@ -200,7 +206,7 @@ class OrderDesk:
         attempting.stopped = self._stopped(attempting.order)
         return attempting.stopped is None
 
-    async def _advance(self, attempting: _Attempting, event: SubmissionBegan | EndedUnsent) -> bool:
+    async def _advance(self, attempting: _Attempting, event: SubmissionBegan | EndedUnsent | ProvenUnexecuted) -> bool:
         """Append to the entry in hand; False if somebody else moved the order, which then is no longer ours.
 
         While an attempt that is proven not to execute waits for its successor, polling may have called it unknown and a strategy may
@@ -212,6 +218,8 @@ class OrderDesk:
                 moved = apply(held, event)
             except TransitionRefused:
                 break  # ended meanwhile
+            if moved is held:
+                return True  # said before
             answer = await self._ledger.append(moved, event, after=attempting.entry.sequence)
             if answer.entry is not None:
                 attempting.entry = answer.entry
@@ -261,17 +269,37 @@ class OrderDesk:
     async def _settle_proven(self, attempting: _Attempting, outcome: Throttled | ClockRefused) -> bool:
         if isinstance(outcome, Throttled):
             attempting.proof = NonExecution.THROTTLED
-            return True
+            return await self._tell_unexecuted(attempting, outcome.error_id, retry_after_ms=outcome.retry_after_ms)
         attempting.proof = NonExecution.CLOCK_REFUSED
         attempting.clock_refusals += 1
         if attempting.clock_refusals <= CLOCK_REFUSALS_MAX:
-            return True
+            return await self._tell_unexecuted(attempting, outcome.error_id)
         order, now_ms = attempting.order, self._clock.now_ms()
         self._publisher.note_error(outcome.error_id, order.key)
         number = order.attempt.number if order.attempt else 0
         event = VenueRejected(attempt=number, reason="clock_refused", error_id=outcome.error_id, at_ms=now_ms)
         await self._fold(attempting, event)
         return False
+
+    async def _tell_unexecuted(
+        self, attempting: _Attempting, error_id: ErrorId, *, retry_after_ms: int | None = None
+    ) -> bool:
+        """Put the proof into the ledger, for whoever goes on if this process does not. False: the order is no longer ours."""
+        order, proof, now_ms = attempting.order, attempting.proof, self._clock.now_ms()
+        if proof is None or order.attempt is None:
+            return True
+        self._publisher.note_error(error_id, order.key)
+        event = ProvenUnexecuted(
+            attempt=order.attempt.number,
+            proof=proof,
+            at_ms=now_ms,
+            error_id=error_id,
+            retry_at_ms=None if retry_after_ms is None else now_ms + retry_after_ms,
+        )
+        try:
+            return await self._advance(attempting, event)
+        except Unavailable:
+            return True  # we have the proof all the same, and go on with it
 
     def _evidence(self, attempting: _Attempting, outcome: Executed | NotExecuted | Unknown) -> LaterEvent:
         order, now_ms = attempting.order, self._clock.now_ms()
@@ -334,7 +362,9 @@ class Halt:
 
 
 def _proof_of(order: Order) -> NonExecution | None:
-    """Why the attempt of an approved order cannot execute; None where there was none."""
+    """Why the last attempt of an order cannot execute, as the ledger says; None where there was none, or nothing says so."""
+    if order.unexecuted is not None:
+        return order.unexecuted.proof
     return NonExecution.FENCED if is_approved_again(order) else None
 
 

@@ -2,13 +2,14 @@
 
 from functools import partial
 
+from ordergate.ports.bus import IntentLog
 from ordergate.ports.control import KillSwitch
 from ordergate.ports.market import MarketData
 from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Declaration
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch
-from ordergate.runtime.intents import IntentBodies
+from ordergate.runtime.intents import BusIntentLog, IntentBodies
 from ordergate.runtime.lane import Sequential
 from ordergate.runtime.market import ShelfMarketData
 from ordergate.runtime.positions import BusPositions
@@ -33,7 +34,16 @@ async def compose(frame: Frame) -> None:
     for account in frame.accounts:
         venue = account.venue_name
         declaration = account.venue_deviation.of(find_venue(venue).declaration)
-        serve(frame, account, declaration=declaration, kill=kill, market=market, positions=BusPositions(frame.bus))
+        spec = streams.risk_consumer(venue, account.account_name, replicas=frame.replicas)
+        serve(
+            frame,
+            account,
+            declaration=declaration,
+            kill=kill,
+            market=market,
+            positions=BusPositions(frame.bus),
+            intents=BusIntentLog(frame.bus, spec, venue=venue, account=account.account_name),
+        )
         for symbol in account.symbols:
             frame.ready_when(f"{venue} {symbol} filters and price", partial(market.knows, venue, Symbol(symbol)))
     strangers = StrangersDesk(
@@ -57,6 +67,7 @@ def serve(
     kill: KillSwitch,
     market: MarketData,
     positions: Positions,
+    intents: IntentLog,
 ) -> RiskDesk:
     """One account's handlers and what they do for as long as the service lives."""
     venue, name = account.venue_name, account.account_name
@@ -79,6 +90,7 @@ def serve(
         declaration=declaration,
         limits=account.risk_limits,
         fold=fold,
+        intents=intents,
         ledger=stage.ledger,
         publisher=stage.publisher,
         market=market,

@@ -23,6 +23,9 @@ from ordergate.trading.position import PnlDay, Position, unrealised
 from ordergate.wire.facts import decimal_text
 
 EQUITY_SECONDS = 1.0
+REACH_SECONDS = 2.0
+"""Far more than the feed may be behind while the bus answers."""
+UNREADABLE_PAUSE_SECONDS = 0.5
 
 
 class AccountFold:
@@ -53,6 +56,7 @@ class AccountFold:
         self._awaiting: dict[ClientOrderId, Entry] = {}
         self._awaited = asyncio.Event()
         self._loaded = asyncio.Event()
+        self._moved = asyncio.Event()
         self._orders_read = asyncio.Event()
         self._fills_read = asyncio.Event()
 
@@ -75,6 +79,7 @@ class AccountFold:
                 continue
             self.note(entry)
             self._sequence = entry.sequence
+            self._moved.set()
 
     async def follow_fills(self) -> None:
         await self._loaded.wait()
@@ -83,6 +88,22 @@ class AccountFold:
                 self._fills_read.set()
                 continue
             self.book.note_fill(stored.fill, sequence=stored.sequence)
+
+    async def reach(self, sequence: int | None) -> None:
+        """Return once the book holds all that stands in ORDERS up to `sequence`. Raises Unavailable if that does not come about in time.
+
+        None: it ends in what cannot be read, so nobody can say when all before that has come; it is on its way.
+        """
+        if sequence is None:
+            await self._clock.sleep(UNREADABLE_PAUSE_SECONDS)
+            return
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                while self._sequence < sequence:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError as late:
+            raise Unavailable(f"the book does not come up to {sequence} in ORDERS") from late
 
     def note(self, entry: Entry) -> None:
         self.book.note_order(entry.order, sequence=entry.sequence)

@@ -1,13 +1,14 @@
 """One account's gate: every `place` and `close` intent becomes `approved` or `refused`, one at a time.
 
-A decision is made on a book that holds the decision before it. The guard of the first append (no earlier message of that
-clientOrderId) is what refuses a repeated intent, so a redelivery after any crash meets its own decision and is acknowledged.
+A decision is made on a book that holds every decision before it, also those that another replica made (services.risk.turns). The guard of
+the first append (no earlier message of that clientOrderId) is what refuses a repeated intent, so a redelivery after any crash meets its
+own decision and is acknowledged.
 """
 
 from dataclasses import replace
 from typing import Protocol
 
-from ordergate.ports.bus import Delivery, Publisher
+from ordergate.ports.bus import Delivery, IntentLog, Publisher
 from ordergate.ports.clock import Clock
 from ordergate.ports.control import KillSwitch
 from ordergate.ports.ledger import Entry, Ledger, Won
@@ -27,6 +28,7 @@ from ordergate.wire.gate import CloseRequest, Refusal, intent_id_of, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome
 from ordergate.wire.subjects import IntentAddress
 from services.risk.fold import AccountFold
+from services.risk.turns import Missed, Turns
 
 AGAIN_SECONDS = 0.5
 """Between two tries to decide about a resubmission while the bus is away."""
@@ -46,6 +48,7 @@ class RiskDesk:
         declaration: Declaration,
         limits: RiskLimits,
         fold: AccountFold,
+        intents: IntentLog,
         ledger: Ledger,
         publisher: Publisher,
         market: MarketData,
@@ -58,6 +61,7 @@ class RiskDesk:
         self._declaration = declaration
         self._limits = limits
         self._fold = fold
+        self._turns = Turns(intents=intents, fold=fold)
         self._ledger = ledger
         self._publisher = publisher
         self._market = market
@@ -68,6 +72,9 @@ class RiskDesk:
     async def decide(self, delivery: Delivery) -> None:
         """One intent of the risk lane, to its decision."""
         await self._fold.caught_up()
+        for missed in await self._turns.before(delivery):
+            await self._make_up_for(missed)
+        self._turns.take(delivery)
         began_ns = self._trace.now_ns()
         request = read_intent(delivery.subject, delivery.data)
         match request:
@@ -86,9 +93,9 @@ class RiskDesk:
                     return
                 placed = closing
             case _:
-                await delivery.bury(reason="wrong_kind", error_id=_error_id(delivery, "wrong_kind"))
+                await delivery.bury(reason="wrong_kind", error_id=_error_id(delivery.sequence, "wrong_kind"))
                 return
-        error_id = await self._decide_order(delivery, placed)
+        error_id = await self._decide_order(delivery, replace(placed, intent_sequence=delivery.sequence))
         self._trace.span(
             "risk.decide",
             placed.key.client_order_id,
@@ -98,6 +105,25 @@ class RiskDesk:
             parent=delivery.headers.get("traceparent"),
         )
         await delivery.ack()
+
+    async def _make_up_for(self, missed: Missed) -> None:
+        """Learn or decide what another replica was handed. Who holds it answers for it, and buries what cannot be read."""
+        intent = missed.intent
+        request = read_intent(intent.subject, intent.data)
+        if missed.is_answered and isinstance(request, OrderRequest | CloseRequest):
+            entry = await self._ledger.last(self._venue, self._account, request.key.client_order_id)
+            if entry is not None:
+                self._fold.note(entry)
+            return
+        placed = self._order_that_closes(request) if isinstance(request, CloseRequest) else request
+        if not isinstance(placed, OrderRequest) or placed.validate_only:
+            return
+        event = self._decision(replace(placed, intent_sequence=intent.sequence), intent.sequence)
+        answer = await self._ledger.append(begin(event), event, after=0)
+        if answer.entry is not None:
+            self._fold.note(answer.entry)
+        if isinstance(answer, Won) and isinstance(event, Refused):
+            self._publisher.note_error(event.error_id, placed.key)
 
     async def decide_again(self) -> None:
         """Let orders pass once more that asked for it and whose last attempt is proven not to have executed, or end them. For ever."""
@@ -158,20 +184,29 @@ class RiskDesk:
 
     async def _decide_order(self, delivery: Delivery, request: OrderRequest) -> ErrorId | None:
         """Append the decision; the errorId if it is a refusal."""
+        if not request.validate_only:
+            return await self._append(delivery, request, self._decision(request, delivery.sequence))
         terms = self._weigh(request)
-        if isinstance(terms, Terms) and request.validate_only:
+        if isinstance(terms, Terms):
             await self._answer(delivery, request, AnswerOutcome.DONE, "valid", "it would have been approved")
             return None
-        if isinstance(terms, Terms):
-            approved = Approved(request=replace(request, terms=terms), at_ms=self._clock.now_ms())
-            return await self._append(delivery, request, approved)
         reason, message = terms
-        error_id = _error_id(delivery, reason)
-        if request.validate_only:
-            await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
-            return error_id
-        refused = Refused(request=request, at_ms=self._clock.now_ms(), reason=f"{reason}: {message}", error_id=error_id)
-        return await self._append(delivery, request, refused)
+        error_id = _error_id(delivery.sequence, reason)
+        await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
+        return error_id
+
+    def _decision(self, request: OrderRequest, sequence: int) -> Approved | Refused:
+        """What becomes of the order as the book stands now. sequence: of its intent."""
+        terms = self._weigh(request)
+        if isinstance(terms, Terms):
+            return Approved(request=replace(request, terms=terms), at_ms=self._clock.now_ms())
+        reason, message = terms
+        return Refused(
+            request=request,
+            at_ms=self._clock.now_ms(),
+            reason=f"{reason}: {message}",
+            error_id=_error_id(sequence, reason),
+        )
 
     def _weigh(self, request: OrderRequest) -> Terms | tuple[str, str]:
         """The terms as they will be sent, or why they will not: a stable reason and a sentence."""
@@ -243,7 +278,7 @@ class RiskDesk:
         """The ledger knows this clientOrderId: the same intent again, or another body under its name."""
         first = entry.order.request
         if first.request_hash == request.request_hash:
-            if delivery.delivery_count == 1:
+            if _is_another_intent(first, request, delivery):
                 await self._answer(
                     delivery,
                     request,
@@ -254,7 +289,7 @@ class RiskDesk:
             return None
         same_intent = (first.strategy, first.intent_id) == (request.strategy, request.intent_id)
         reason = "intent_id_reused" if same_intent else "client_order_id_in_use"
-        error_id = _error_id(delivery, reason)
+        error_id = _error_id(delivery.sequence, reason)
         self._publisher.note_error(error_id, entry.order.key)
         message = "the ledger has this id with another body; the first one counts"
         await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
@@ -310,7 +345,7 @@ class RiskDesk:
 
     async def _refuse_unreadable(self, delivery: Delivery, refusal: Refusal) -> None:
         """Answer where an address could be read, and keep what could not be read in DEAD with the reason."""
-        error_id = _error_id(delivery, refusal.reason)
+        error_id = _error_id(delivery.sequence, refusal.reason)
         if refusal.address is not None:
             await self._publisher.answer(
                 subjects.answer(self._venue, self._account, refusal.address.strategy, refusal.intent_id),
@@ -369,7 +404,9 @@ class StrangersDesk:
         try:
             address = subjects.parse_intent(delivery.subject)
         except Unreadable:
-            await delivery.bury(reason="unreadable_subject", error_id=_error_id(delivery, "unreadable_subject"))
+            await delivery.bury(
+                reason="unreadable_subject", error_id=_error_id(delivery.sequence, "unreadable_subject")
+            )
             return
         if (address.venue, address.account) not in self._served:
             await self._refuse(delivery, address)
@@ -388,7 +425,7 @@ class StrangersDesk:
                 outcome=AnswerOutcome.REFUSED,
                 reason=reason,
                 message=f"no service here serves {address.venue}/{address.account}",
-                error_id=_error_id(delivery, reason),
+                error_id=_error_id(delivery.sequence, reason),
                 sequence=delivery.sequence,
                 at_ms=self._clock.now_ms(),
             ).to_bytes(),
@@ -424,5 +461,13 @@ def answer_to(
     )
 
 
-def _error_id(delivery: Delivery, reason: str) -> ErrorId:
-    return derive_error_id("intents", str(delivery.sequence), reason)
+def _is_another_intent(first: OrderRequest, request: OrderRequest, delivery: Delivery) -> bool:
+    """Whether this message is not the one that the order was made by, but says the same once more."""
+    if first.intent_sequence is None:
+        return delivery.delivery_count == 1
+    return first.intent_sequence != request.intent_sequence
+
+
+def _error_id(sequence: int, reason: str) -> ErrorId:
+    """sequence: of the intent, so that whoever refuses it, and however often, does so under one errorId."""
+    return derive_error_id("intents", str(sequence), reason)

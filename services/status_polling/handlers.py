@@ -317,7 +317,7 @@ class PollingDesk:
     async def _settle_absence(self, tracked: Tracked, fence: int) -> None:
         order = tracked.order
         attempt = order.attempt
-        if attempt is None:
+        if attempt is None or _is_left_to_its_sender(tracked, self._clock.now_ms()):
             return
         if order.state is State.SUBMITTING:
             error_id = derive_error_id(
@@ -420,6 +420,11 @@ class PollingDesk:
             message.to_bytes(),
             message_id=f"drift:{error_id}",
         )
+
+
+def _is_left_to_its_sender(tracked: Tracked, now_ms: int) -> bool:
+    """Whether its last request is proven never to execute and another may be on its way: then "not found" says nothing."""
+    return tracked.watch.left_until_ms is not None and now_ms < tracked.watch.left_until_ms
 
 
 def _may_be_of(order: Order, trade: VenueTrade) -> bool:

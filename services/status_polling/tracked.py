@@ -1,6 +1,6 @@
 """What polling knows of each live order: the ledger's last word, and when it was last seen at the venue."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ordergate.ports.ledger import Entry
 from ordergate.trading.ids import ClientOrderId, VenueOrderId
@@ -61,6 +61,7 @@ class LiveBook:
             self._tracked[order_id] = track(entry, before, now_ms)
         else:
             before.entry, before.restated_ms = entry, order.revised_at_ms
+            before.watch = replace(before.watch, left_until_ms=_left_until_ms(order))
         if order.venue_order_id is not None:
             self._by_venue_id[order.venue_order_id] = self._tracked[order_id]
 
@@ -76,7 +77,10 @@ def track(entry: Entry, before: Tracked | None, now_ms: int) -> Tracked:
     return Tracked(
         entry=entry,
         watch=Watch(
-            state=order.state, since_ms=since_ms, fence_ms=before.watch.fence_ms if before and same_attempt else None
+            state=order.state,
+            since_ms=since_ms,
+            fence_ms=before.watch.fence_ms if before and same_attempt else None,
+            left_until_ms=_left_until_ms(order),
         ),
         restated_ms=order.revised_at_ms,
         attempt_since_ms=before.attempt_since_ms
@@ -84,6 +88,14 @@ def track(entry: Entry, before: Tracked | None, now_ms: int) -> Tracked:
         else min(order.unknown_since_ms or since_ms, since_ms),
         absent_asked_ms=before.absent_asked_ms if before and same_attempt else [],
     )
+
+
+LEFT_AFTER_MS = 10_000
+"""So long after the time to live of an order that its venue would not take, its sender has had time to end it."""
+
+
+def _left_until_ms(order: Order) -> int | None:
+    return None if order.unexecuted is None else order.request.expires_at_ms + LEFT_AFTER_MS
 
 
 def _began_anew(before: Order, after: Order) -> bool:

@@ -1,7 +1,7 @@
 """Orders, fills and patience for tests on the bus."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -82,3 +82,10 @@ async def eventually(fact: Callable[[], bool], *, seconds: float = 5.0) -> float
         while not fact():  # noqa: ASYNC110 - a fact of another process sets no event
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return loop.time() - began
+
+
+async def holds(fact: Callable[[], Awaitable[bool]], *, seconds: float = 10.0) -> None:
+    """As `eventually`, for a fact that the bus must be asked for."""
+    async with asyncio.timeout(seconds):
+        while not await fact():  # noqa: ASYNC110 - a fact of another process sets no event
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)

@@ -210,6 +210,42 @@ async def test_a_throttled_order_is_sent_again_by_the_one_that_holds_the_proof_o
     )
 
 
+async def test_a_throttled_order_whose_sender_dies_is_sent_again_by_another_after_the_pause_the_venue_asked_for(
+    bus: Bus, connected: Connect
+) -> None:
+    """The proof stands in the ledger, so it does not die with the process; nor does the Retry-After."""
+    dead = asyncio.Event()
+
+    async def die(where: str) -> None:
+        if where == "before" and first.sent:
+            dead.set()
+            await asyncio.Event().wait()
+
+    first, second = await senders(bus, connected)
+    first.pause = die
+    first.answers = [Throttled(retry_after_ms=700, error_id=ErrorId("e"))]
+    copy = await approve(first.ledger, 1)
+    dying = asyncio.create_task(first.desk().submit(cast("Any", copy)))
+    await dead.wait()
+    dying.cancel()
+    order = await state_of(first.ledger, 1)
+    assert order.unexecuted is not None
+    assert order.unexecuted.retry_at_ms is not None
+    again = replace(copy, delivery_count=2)
+    await second.desk().submit(cast("Any", again))
+    assert again.acked
+    assert now_ms() >= order.unexecuted.retry_at_ms
+    assert first.sent == [("alpha-000001", 1), ("alpha-000001", 2)]
+
+
+async def test_a_redelivery_that_meets_an_attempt_without_proof_sends_nothing(bus: Bus, connected: Connect) -> None:
+    first, second = await senders(bus, connected)
+    copy = await approve(first.ledger, 1)
+    await first.desk().submit(cast("Any", copy))
+    await second.desk().submit(cast("Any", replace(copy, delivery_count=2)))
+    assert first.sent == [("alpha-000001", 1)]
+
+
 async def test_a_resubmission_that_both_replicas_hear_of_is_sent_once(bus: Bus, connected: Connect) -> None:
     first, second = await senders(bus, connected)
     copies = [await again(first.ledger, number) for number in range(50)]

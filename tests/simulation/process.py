@@ -15,6 +15,7 @@ from ordergate.runtime.connection import Bus
 from ordergate.runtime.control import BusKillSwitch, KillResponder
 from ordergate.runtime.feed import BusFeed
 from ordergate.runtime.graveyard import Graveyard
+from ordergate.runtime.intents import BusIntentLog
 from ordergate.runtime.lane import Lane, Mode
 from ordergate.runtime.ledger import StreamLedger
 from ordergate.runtime.market import ShelfMarketBoard, ShelfMarketData
@@ -177,8 +178,16 @@ def _compose_risk(stage: SimStage, around: Surroundings) -> None:
     market = ShelfMarketData(stage.shelf(streams.INSTRUMENTS))
     stage.task("market", market.watch)
     for account in around.accounts:
-        positions = BusPositions(stage.bus)
-        risk.serve(stage, account, declaration=around.declaration, kill=kill, market=market, positions=positions)
+        venue, name = account.venue_name, account.account_name
+        risk.serve(
+            stage,
+            account,
+            declaration=around.declaration,
+            kill=kill,
+            market=market,
+            positions=BusPositions(stage.bus),
+            intents=BusIntentLog(stage.bus, streams.risk_consumer(venue, name), venue=venue, account=name),
+        )
 
 
 def _compose_submission(process: Process, stage: SimStage, around: Surroundings) -> None:

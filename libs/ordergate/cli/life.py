@@ -240,10 +240,15 @@ def _asks_about(stored: Stored, order: Order) -> bool:
             body.get("scope") == CancelScope.ACCOUNT or body.get("strategy") == order.request.strategy
         )
         until_ms = order.cancel_requested_at_ms or order.revised_at_ms
-        return is_meant and order.request.created_at_ms <= stored.stored_at_ms <= until_ms
+        return is_meant and _stood_before(order, stored) and stored.stored_at_ms <= until_ms
     names = {body.get("clientOrderId"), body.get("replaces")}
     intents = {body.get("intentId"), body.get("orderIntentId")}
     return order.key.client_order_id in names or order.request.intent_id in intents
+
+
+def _stood_before(order: Order, cancel: Stored) -> bool:
+    sequence = order.request.intent_sequence
+    return order.request.created_at_ms <= cancel.stored_at_ms if sequence is None else sequence < cancel.sequence
 
 
 def _texts(intents: Iterable[Stored], field: str) -> list[str]:

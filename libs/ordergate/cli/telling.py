@@ -219,21 +219,23 @@ def _event_sentence(record: OrderRecord, before: Order | None) -> str:
             return (
                 f"no answer says what became of attempt {evidence.get('attempt')}: {reason}; to be found out by lookup"
             )
-        case EventKind.PROVEN_NOT_PLACED | EventKind.PROVEN_ABSENT:
-            goes_on = "; risk is asked about another" if record.event_kind is EventKind.PROVEN_ABSENT else ""
-            return _fenced_text(evidence) + goes_on
+        case EventKind.PROVEN_NOT_PLACED | EventKind.PROVEN_ABSENT | EventKind.PROVEN_UNEXECUTED:
+            return _proven_text(record.event_kind, evidence)
         case EventKind.CANCEL_REQUESTED:
             return f"its cancel was asked for: {reason}"
         case EventKind.RESTATED:
             return _restated_text(order, int(event["atMs"]))
 
 
-def _fenced_text(evidence: Mapping[str, Any]) -> str:
+def _proven_text(kind: EventKind, evidence: Mapping[str, Any]) -> str:
+    if kind is EventKind.PROVEN_UNEXECUTED:
+        why = "throttled it" if evidence.get("proof") == "throttled" else "refused its timestamp"
+        return f"attempt {evidence.get('attempt')} never executes, the venue {why}; another may follow"
     asked = ", ".join(say.clock(at) for at in evidence.get("askedAtMs", ()))
     return (
         f"attempt {evidence.get('attempt')} can never execute: asked after the fence "
         f"({say.clock(evidence['fenceMs'])} venue time) at {asked}, never found"
-    )
+    ) + ("; risk is asked about another" if kind is EventKind.PROVEN_ABSENT else "")
 
 
 def _restated_text(order: Order, at_ms: int) -> str:

@@ -1,6 +1,6 @@
 """The bus beside the ledger: work that arrives, facts that leave, small state that survives a restart."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class Delivery(Protocol):
     @property
     def sequence(self) -> int:
         """Stream sequence."""
+
+    @property
+    def number(self) -> int:
+        """Counts the deliveries of this consumer to all who hear it: after number n, n + 1 means that nobody else was handed any between."""
 
     @property
     def stored_at_ms(self) -> int: ...
@@ -79,6 +83,28 @@ class Progress(Protocol):
 
     async def has_passed(self, sequence: int) -> bool:
         """Whether every message that it hears, up to this stream sequence, has been acknowledged. Raises BusUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIntent:
+    """A message of INTENTS as it stands there."""
+
+    subject: str
+    data: bytes
+    sequence: int
+
+
+class IntentLog(Protocol):
+    """The intents of one account that risk decides, whoever they were handed to. All raise BusUnavailable."""
+
+    async def answered(self) -> int:
+        """Every one up to this stream sequence has been acknowledged, and so its decision was stored before."""
+
+    async def between(self, after: int, before: int) -> Sequence[StoredIntent]:
+        """Those that stand between two stream sequences, in order."""
+
+    async def end_of_orders(self) -> int | None:
+        """The ORDERS sequence of the account's last message, 0 without any; None where that one cannot be read."""
 
 
 class Shelf(Protocol):

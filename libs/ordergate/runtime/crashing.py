@@ -265,6 +265,10 @@ class CrashingDelivery:
         return self._inner.sequence
 
     @property
+    def number(self) -> int:
+        return self._inner.number
+
+    @property
     def stored_at_ms(self) -> int:
         return self._inner.stored_at_ms
 

@@ -44,6 +44,7 @@ class LaneDelivery:
         "_stored_at_ns",
         "answer",
         "beaten_at",
+        "number",
         "retry_after",
         "sequence",
         "subject",
@@ -53,7 +54,7 @@ class LaneDelivery:
         self._raw = raw
         self._bus = bus
         self._bury = bury
-        self._count, self.sequence, _, self._stored_at_ns, _ = delivered_parts(raw.reply)
+        self._count, self.sequence, self.number, self._stored_at_ns, _ = delivered_parts(raw.reply)
         self.subject = raw.subject.decode()
         self.answer = Answer.OPEN
         self.retry_after = 0.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ordergate.trading.ids import ErrorId
-from ordergate.trading.order import Attempt, OrderRequest, State, VenueView
+from ordergate.trading.order import Attempt, NonExecution, OrderRequest, State, VenueView
 
 
 class Source(StrEnum):
@@ -15,15 +15,6 @@ class Source(StrEnum):
     OPEN_ORDERS = "open_orders"
     CANCEL = "cancel"
     STREAM = "stream"
-
-
-class NonExecution(StrEnum):
-    """Why a request can never execute: the proofs of DESIGN 2."""
-
-    NEVER_SENT = "never_sent"  # said by the very call that wrote the attempt
-    THROTTLED = "throttled"  # 429, 418
-    CLOCK_REFUSED = "clock_refused"  # the venue refused the timestamp
-    FENCED = "fenced"  # the venue's clock has passed timestamp + window + settle, and two lookups found nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +125,21 @@ class ProvenAbsent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenUnexecuted:
+    """The venue would not take request `attempt` (429, 418, its timestamp): it never executes, and another may follow by itself.
+
+    It stands in the ledger because that may be long after: whoever has the order then, this process or another, needs the proof to go on,
+    and polling needs it to leave the order alone. retry_at_ms: wall clock before which the venue wants no other request.
+    """
+
+    attempt: int
+    proof: NonExecution
+    at_ms: int
+    error_id: ErrorId
+    retry_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reapproved:
     """Risk let an order pass once more, whose last attempt is proven not to have executed."""
 
@@ -164,6 +170,7 @@ LaterEvent = (
     | OutcomeLost
     | ProvenNotPlaced
     | ProvenAbsent
+    | ProvenUnexecuted
     | Reapproved
     | CancelRequested
     | Restated

@@ -20,10 +20,10 @@ from ordergate.trading.events import (
     EndedUnsent,
     FirstEvent,
     LaterEvent,
-    NonExecution,
     OutcomeLost,
     ProvenAbsent,
     ProvenNotPlaced,
+    ProvenUnexecuted,
     Reapproved,
     Refused,
     Restated,
@@ -31,7 +31,7 @@ from ordergate.trading.events import (
     VenueRejected,
     VenueReported,
 )
-from ordergate.trading.order import AT_VENUE, Absence, Attempt, Order, State, VenueView
+from ordergate.trading.order import AT_VENUE, Absence, Attempt, NonExecution, Order, State, Unexecuted, VenueView
 
 S = State
 VENUE_SHOWS = frozenset({S.PENDING, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
@@ -49,6 +49,7 @@ TRANSITIONS: dict[State, dict[type[LaterEvent], frozenset[State]]] = {
                          VenueReported:   VENUE_SHOWS,
                          VenueRejected:   frozenset({S.REJECTED}),
                          OutcomeLost:     frozenset({S.UNKNOWN}),
+                         ProvenUnexecuted: _STAY,                                # 429, 418, clock: k + 1 may follow
                          ProvenNotPlaced: frozenset({S.NOT_PLACED}),
                          CancelRequested: _STAY, Restated: _STAY},
     S.UNKNOWN:          {SubmissionBegan: frozenset({S.SUBMITTING}),             # the owner still holds a proof
@@ -58,6 +59,7 @@ TRANSITIONS: dict[State, dict[type[LaterEvent], frozenset[State]]] = {
                          VenueReported:   VENUE_SHOWS,
                          VenueRejected:   frozenset({S.REJECTED}),               # the answer came after all
                          OutcomeLost:     _STAY,
+                         ProvenUnexecuted: _STAY,                                # the answer came after all
                          ProvenNotPlaced: frozenset({S.NOT_PLACED}),
                          CancelRequested: _STAY, Restated: _STAY},
     S.ADOPTED:          {VenueReported: VENUE_SHOWS, OutcomeLost: _STAY, CancelRequested: _STAY, Restated: _STAY},
@@ -126,6 +128,8 @@ def apply(order: Order, event: LaterEvent) -> Order:
             return _lose_outcome(order, event)
         case ProvenNotPlaced() | ProvenAbsent():
             return _fence(order, event)
+        case ProvenUnexecuted():
+            return _prove_unexecuted(order, event)
         case Reapproved():
             return _approve_again(order, event)
         case CancelRequested():
@@ -186,6 +190,7 @@ def _begin_attempt(order: Order, event: SubmissionBegan) -> Order:
         reason=None,
         error_id=None,
         absence=None,
+        unexecuted=None,
         revised_at_ms=event.at_ms,
     )
 
@@ -201,7 +206,12 @@ def may_resubmit(order: Order, at_ms: int) -> bool:
 
 
 def unsent_proof(order: Order) -> tuple[NonExecution, int]:
-    """Why nothing of an approved order can be at the venue, and the attempt that this is about: 0 where none had begun."""
+    """Why nothing of an order can be at the venue that is approved, or whose last request the venue would not take; and the attempt that
+
+    this is about: 0 where none had begun.
+    """
+    if order.unexecuted is not None:
+        return order.unexecuted.proof, order.unexecuted.attempt
     if order.absence is not None:
         return NonExecution.FENCED, order.absence.attempt
     return NonExecution.NEVER_SENT, _attempt_number(order)
@@ -216,13 +226,32 @@ def _prove_absent(order: Order, event: ProvenAbsent) -> Order:
     return replace(order, absence=absence, revised_at_ms=event.at_ms)
 
 
+_REFUSALS = frozenset({NonExecution.THROTTLED, NonExecution.CLOCK_REFUSED})
+
+
+def _prove_unexecuted(order: Order, event: ProvenUnexecuted) -> Order:
+    _require_attempt(order, event, event.attempt)
+    if event.proof not in _REFUSALS:
+        raise _refusal(order, event, f"{event.proof} is no answer of a venue")
+    if order.unexecuted is not None:
+        return order
+    unexecuted = Unexecuted(attempt=event.attempt, proof=event.proof, retry_at_ms=event.retry_at_ms)
+    return replace(order, unexecuted=unexecuted, error_id=event.error_id, revised_at_ms=event.at_ms)
+
+
 def _approve_again(order: Order, event: Reapproved) -> Order:
     if order.absence is None:
         raise _refusal(order, event, "nothing proves that its last attempt cannot execute")
     if not may_resubmit(order, event.at_ms):
         raise _refusal(order, event, "no resubmission may follow")
     return replace(
-        order, state=S.APPROVED, unknown_since_ms=None, reason=None, error_id=None, revised_at_ms=event.at_ms
+        order,
+        state=S.APPROVED,
+        unexecuted=None,
+        unknown_since_ms=None,
+        reason=None,
+        error_id=None,
+        revised_at_ms=event.at_ms,
     )
 
 
@@ -333,6 +362,7 @@ def _report(order: Order, event: VenueReported) -> Order:
         executed_quantity=view.executed_quantity,
         venue_updated_at_ms=max(view.updated_at_ms, order.venue_updated_at_ms or 0),
         absence=None,
+        unexecuted=None,
         unknown_since_ms=None,
         reason=None if view.status not in {S.REJECTED, S.EXPIRED} else f"venue_{view.status}",
         error_id=view.error_id,

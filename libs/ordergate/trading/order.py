@@ -125,7 +125,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A valid `place` intent: whose order, what, and until when it may be sent (created_at_ms + valid_for_ms, wall clock)."""
+    """A valid `place` intent: whose order, what, and until when it may be sent (created_at_ms + valid_for_ms, wall clock).
+
+    intent_sequence: where the intent stands in the stream that it came by; None where there is none, as of a stranger's order.
+    """
 
     key: OrderKey
     strategy: StrategyName
@@ -137,6 +140,7 @@ class OrderRequest:
     rounding: Rounding = Rounding.STRICT
     resubmit: bool = False
     validate_only: bool = False
+    intent_sequence: int | None = None
 
     @property
     def expires_at_ms(self) -> int:
@@ -159,6 +163,24 @@ class Absence:
     attempt: int
     fence_ms: int
     asked_at_ms: tuple[int, ...]
+
+
+class NonExecution(StrEnum):
+    """Why a request can never execute: the proofs of DESIGN 2."""
+
+    NEVER_SENT = "never_sent"  # said by the very call that wrote the attempt
+    THROTTLED = "throttled"  # 429, 418
+    CLOCK_REFUSED = "clock_refused"  # the venue refused the timestamp
+    FENCED = "fenced"  # the venue's clock has passed timestamp + window + settle, and two lookups found nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unexecuted:
+    """The venue would not take the last request. retry_at_ms: wall clock before which it wants no other, None where it does not say."""
+
+    attempt: int
+    proof: NonExecution
+    retry_at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +211,7 @@ class Order:
     settled_quantity: of an order that left a terminal state, what had executed when it last was in one; the fold of a consumer that has
     forgotten the order needs no other message to know what this one adds.
     absence: the last attempt is proven not to have executed, and the intent asked for another (docs/decisions/0005).
+    unexecuted: the last attempt is proven never to execute, and needs nobody's leave for another while the order lives.
     """
 
     request: OrderRequest
@@ -205,6 +228,7 @@ class Order:
     error_id: ErrorId | None = None
     settled_quantity: Decimal | None = None
     absence: Absence | None = None
+    unexecuted: Unexecuted | None = None
 
     @property
     def key(self) -> OrderKey:

@@ -37,7 +37,8 @@ class Watch:
     since_ms: when the order came into this state. seen_ms: when a question was asked whose answer last showed it (list or
     lookup). missing_since_ms: when the first list was asked, after that, that did not show it. lookups, last_lookup_ms: those
     made since `since_ms` or since it went missing. owner_gone: the process that wrote `submitting` is known to be dead.
-    fence_ms: about when, on this clock, the fence of its attempt passes: when to ask, never what the answer proves.
+    fence_ms: about when, on this clock, the fence of its attempt passes: when to ask, never what the answer proves. left_until_ms: its last
+    request is proven never to execute, and until then it is its sender's, to send another or to end it.
     """
 
     state: State
@@ -48,6 +49,7 @@ class Watch:
     last_lookup_ms: int | None = None
     owner_gone: bool = False
     fence_ms: int | None = None
+    left_until_ms: int | None = None
 
 
 def next_lookup_ms(watch: Watch, policy: PollPolicy) -> int | None:
@@ -119,6 +121,8 @@ def _is_polled(state: State) -> bool:
 
 
 def _needed_from_ms(watch: Watch, policy: PollPolicy) -> int | None:
+    if watch.left_until_ms is not None:
+        return watch.left_until_ms
     match watch.state:
         case State.UNKNOWN:
             return watch.since_ms

@@ -20,6 +20,7 @@ from ordergate.trading.events import (
     OutcomeLost,
     ProvenAbsent,
     ProvenNotPlaced,
+    ProvenUnexecuted,
     Reapproved,
     Refused,
     Restated,
@@ -43,6 +44,7 @@ from ordergate.trading.ids import (
 from ordergate.trading.order import (
     Absence,
     Attempt,
+    NonExecution,
     Order,
     OrderKey,
     OrderRequest,
@@ -53,6 +55,7 @@ from ordergate.trading.order import (
     State,
     Terms,
     TimeInForce,
+    Unexecuted,
     VenueView,
 )
 from ordergate.trading.position import Leg, Position, unrealised
@@ -83,6 +86,7 @@ EVENT_KINDS: dict[type[Event], EventKind] = {
     OutcomeLost: EventKind.OUTCOME_LOST,
     ProvenNotPlaced: EventKind.PROVEN_NOT_PLACED,
     ProvenAbsent: EventKind.PROVEN_ABSENT,
+    ProvenUnexecuted: EventKind.PROVEN_UNEXECUTED,
     Reapproved: EventKind.REAPPROVED,
     CancelRequested: EventKind.CANCEL_REQUESTED,
     Restated: EventKind.RESTATED,
@@ -166,8 +170,11 @@ def order_document(order: Order, event: Event, *, append_id: str, correction: bo
         }
     if order.absence is not None:
         document["absence"] = _absence_document(order.absence)
+    if order.unexecuted is not None:
+        document["unexecuted"] = _unexecuted_document(order.unexecuted)
     _add_present(
         document,
+        intentSequence=request.intent_sequence,
         firstAttemptMs=order.first_attempt_ms,
         venueOrderId=order.venue_order_id,
         venueUpdatedAtMs=order.venue_updated_at_ms,
@@ -274,6 +281,8 @@ def _event_document(event: Event) -> Document:
                 document["errorId"] = event.error_id
         case CancelRequested():
             document["reason"] = event.reason
+        case ProvenUnexecuted():
+            document["errorId"] = event.error_id
         case ProvenNotPlaced():
             document["reason"] = event.reason
             if event.error_id is not None:
@@ -300,12 +309,20 @@ def _evidence_document(event: Event) -> Document:
             return {"attempt": event.attempt}
         case ProvenNotPlaced() | ProvenAbsent():
             return _absence_document(event)
+        case ProvenUnexecuted():
+            return _unexecuted_document(event)
         case _:
             return {}
 
 
 def _absence_document(absence: Absence | ProvenNotPlaced | ProvenAbsent) -> Document:
     return {"attempt": absence.attempt, "fenceMs": absence.fence_ms, "askedAtMs": list(absence.asked_at_ms)}
+
+
+def _unexecuted_document(unexecuted: Unexecuted | ProvenUnexecuted) -> Document:
+    document: Document = {"attempt": unexecuted.attempt, "proof": unexecuted.proof.value}
+    _add_present(document, retryAtMs=unexecuted.retry_at_ms)
+    return document
 
 
 def _fence_document(fence: ProvenNotPlaced) -> Document:
@@ -451,7 +468,7 @@ def _legs(document: Document) -> dict[PositionSide, Leg]:
 
 def _order(document: Document) -> Order:
     get = document.get
-    attempt, absence = get("attempt"), get("absence")
+    attempt, absence, unexecuted = get("attempt"), get("absence"), get("unexecuted")
     return Order(
         request=_request(document),
         state=_STATES[document["state"]],
@@ -467,6 +484,7 @@ def _order(document: Document) -> Order:
         error_id=_error_id(get("errorId")),
         settled_quantity=_optional_decimal(get("settledQuantity")),
         absence=None if absence is None else _absence(absence),
+        unexecuted=None if unexecuted is None else _unexecuted(unexecuted),
     )
 
 
@@ -500,6 +518,7 @@ def _request(document: Document) -> OrderRequest:
         rounding=_ROUNDINGS[get("rounding") or "strict"],
         resubmit=get("resubmit") is True,
         validate_only=get("validate") is True,
+        intent_sequence=_optional_integer(get("intentSequence")),
     )
 
 
@@ -516,6 +535,14 @@ def _absence(document: Document) -> Absence:
         attempt=_integer(document["attempt"]),
         fence_ms=_integer(document["fenceMs"]),
         asked_at_ms=tuple(_integer(asked) for asked in document["askedAtMs"]),
+    )
+
+
+def _unexecuted(document: Document) -> Unexecuted:
+    return Unexecuted(
+        attempt=_integer(document["attempt"]),
+        proof=NonExecution(document["proof"]),
+        retry_at_ms=_optional_integer(document.get("retryAtMs")),
     )
 
 

@@ -190,6 +190,7 @@ class EventKind(StrEnum):
     OUTCOME_LOST = "outcome_lost"
     PROVEN_NOT_PLACED = "proven_not_placed"
     PROVEN_ABSENT = "proven_absent"
+    PROVEN_UNEXECUTED = "proven_unexecuted"
     REAPPROVED = "reapproved"
     CANCEL_REQUESTED = "cancel_requested"
     RESTATED = "restated"
@@ -255,12 +256,22 @@ class EvidencePart(_Part):
     fence_ms: TimeMs | None = None
     asked_at_ms: tuple[TimeMs, ...] | None = None
     fence: FencePart | None = None
+    retry_at_ms: TimeMs | None = None
+
+
+class UnexecutedPart(_Part):
+    """The venue would not take the last request, so it never executes. retryAtMs: our clock, before which it wants no other request."""
+
+    attempt: Count
+    proof: str
+    retry_at_ms: TimeMs | None = None
 
 
 class OrderMessage(_Fact):
     """The full snapshot of an order, the event that made it, and its evidence. One message of the order's life.
 
-    correction: this message leaves a terminal state; settledQuantity, from then on: what had executed in that state.
+    correction: this message leaves a terminal state; settledQuantity, from then on: what had executed in that state. intentSequence: of
+    the intent in INTENTS, absent where no intent made the order.
     """
 
     append_id: str
@@ -289,6 +300,7 @@ class OrderMessage(_Fact):
     validate_only: bool = Field(default=False, alias="validate")
     created_at_ms: TimeMs
     valid_for_ms: Count
+    intent_sequence: Sequence | None = None
     attempt: AttemptPart | None = None
     first_attempt_ms: TimeMs | None = None
     venue_order_id: VenueText | None = None
@@ -300,6 +312,7 @@ class OrderMessage(_Fact):
     error_id: str | None = None
     settled_quantity: DecimalText | None = None
     absence: AbsencePart | None = None
+    unexecuted: UnexecutedPart | None = None
     correction: bool = False
     event: EventPart
     evidence: EvidencePart = EvidencePart()

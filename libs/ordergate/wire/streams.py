@@ -216,7 +216,7 @@ def risk_consumer(venue: VenueName, account: AccountName, *, replicas: int = 1) 
         stream=INTENTS,
         description="place and close intents, decided one at a time",
         filter_subjects=subjects.intents_of(venue, account, IntentKind.PLACE, IntentKind.CLOSE),
-        ack_wait_seconds=3,
+        ack_wait_seconds=2,
         max_ack_pending=64,
         replicas=replicas,
     )

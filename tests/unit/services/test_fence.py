@@ -11,15 +11,15 @@ import pytest
 
 from ordergate.ports.ledger import Entry, Lost, Won
 from ordergate.ports.venue import Declaration, Priority, VenuePosition, VenueTrade
-from ordergate.trading.events import Event, OutcomeLost, SubmissionBegan
+from ordergate.trading.events import Event, OutcomeLost, ProvenUnexecuted, SubmissionBegan
 from ordergate.trading.fills import Liquidity
 from ordergate.trading.ids import ClientOrderId, ErrorId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.lifecycle import apply
-from ordergate.trading.order import Order, PositionSide, Side, State, VenueView
+from ordergate.trading.order import NonExecution, Order, PositionSide, Side, State, VenueView
 from ordergate.trading.schedule import PollPolicy
 from ordergate.venues.zetarium.declaration import DECLARATION
 from services.status_polling.handlers import Pace, PollingDesk
-from services.status_polling.tracked import Tracked
+from services.status_polling.tracked import LEFT_AFTER_MS, Tracked
 from tests.unit.trading.making import ACCOUNT, BTC, SENT_AT, VENUE, attempt, order, request, view
 
 FENCE = SENT_AT + 1 + DECLARATION.window_ms + DECLARATION.settle_ms
@@ -149,6 +149,20 @@ def test_two_lookups_asked_after_the_fence_prove_that_it_is_not_there() -> None:
     assert world.state() is State.UNKNOWN, "one is not enough"
     look(world, unknown(), FENCE + 1, FENCE + 2)
     assert world.state() is State.NOT_PLACED
+
+
+def test_an_order_that_the_venue_would_not_take_is_left_to_its_sender_while_it_lives() -> None:
+    """Not found is true of it, and says nothing: its next attempt may be waiting out a Retry-After far longer than the fence."""
+    world = World()
+    throttled = ProvenUnexecuted(
+        attempt=1, proof=NonExecution.THROTTLED, at_ms=SENT_AT + 2, error_id=ErrorId("e"), retry_at_ms=SENT_AT + 50_000
+    )
+    waiting = apply(unknown(), throttled)
+    end = waiting.request.expires_at_ms
+    look(world, waiting, FENCE + 1, FENCE + 2, end - 1, end + LEFT_AFTER_MS - 1)
+    assert world.state() is State.UNKNOWN
+    look(world, waiting, end + LEFT_AFTER_MS, end + LEFT_AFTER_MS + 1)
+    assert world.state() is State.NOT_PLACED, "its sender is gone for good"
 
 
 def test_lookups_before_the_fence_prove_nothing_however_many() -> None:

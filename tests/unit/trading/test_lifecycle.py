@@ -16,10 +16,10 @@ from ordergate.trading.events import (
     CancelRequested,
     EndedUnsent,
     LaterEvent,
-    NonExecution,
     OutcomeLost,
     ProvenAbsent,
     ProvenNotPlaced,
+    ProvenUnexecuted,
     Reapproved,
     Refused,
     Restated,
@@ -38,7 +38,7 @@ from ordergate.trading.lifecycle import (
     mismatch,
     unsent_proof,
 )
-from ordergate.trading.order import AT_VENUE, IN_FLIGHT, TERMINAL, Order, Side, State, VenueView
+from ordergate.trading.order import AT_VENUE, IN_FLIGHT, TERMINAL, NonExecution, Order, Side, State, VenueView
 from tests.unit.trading.making import SENT_AT, attempt, order, request, view
 
 ERROR = ErrorId("oge-1")
@@ -67,6 +67,12 @@ def fenced(number: int = 1, *, asked: tuple[int, ...] = (FENCE + 1, FENCE + 2)) 
 
 def absent(number: int = 1, *, asked: tuple[int, ...] = (FENCE + 1, FENCE + 2)) -> ProvenAbsent:
     return ProvenAbsent(attempt=number, fence_ms=FENCE, asked_at_ms=asked, at_ms=FENCE + 3)
+
+
+def unexecuted(number: int = 1, proof: NonExecution = NonExecution.THROTTLED) -> ProvenUnexecuted:
+    return ProvenUnexecuted(
+        attempt=number, proof=proof, at_ms=SENT_AT + 9, error_id=ERROR, retry_at_ms=SENT_AT + 60_000
+    )
 
 
 def ended(number: int = 0, state: State = State.EXPIRED) -> EndedUnsent:
@@ -99,6 +105,31 @@ def test_no_second_attempt_without_a_proof_about_the_first() -> None:
     with pytest.raises(TransitionRefused, match="no proof"):
         follow(began(1), lost(), began(2))
     assert follow(began(1), began(2, NonExecution.THROTTLED)).state is State.SUBMITTING
+
+
+def test_a_proof_that_the_venue_took_nothing_stands_until_the_next_request_or_the_venues_word() -> None:
+    for before in ((began(1),), (began(1), lost())):
+        told = follow(*before, unexecuted())
+        assert told.state is follow(*before).state
+        assert told.unexecuted is not None
+        assert apply(told, unexecuted()) is told, "said twice"
+        assert apply(told, began(2, NonExecution.THROTTLED)).unexecuted is None
+        assert apply(told, reported(State.ACCEPTED)).unexecuted is None
+        proof, number = unsent_proof(told)
+        ending = replace(ended(number, State.CANCELED), proof=proof)
+        assert apply(told, ending).state is State.CANCELED
+
+
+def test_only_the_venues_answer_to_this_very_attempt_is_such_a_proof() -> None:
+    with pytest.raises(TransitionRefused, match="about attempt 1"):
+        follow(began(1), began(2, NonExecution.THROTTLED), unexecuted(1))
+    for proof in (NonExecution.FENCED, NonExecution.NEVER_SENT):
+        with pytest.raises(TransitionRefused, match="no answer of a venue"):
+            follow(began(1), unexecuted(1, proof))
+    with pytest.raises(TransitionRefused, match="no such row"):
+        follow(unexecuted(1))
+    with pytest.raises(TransitionRefused, match="no such row"):
+        follow(began(1), reported(State.ACCEPTED), unexecuted(1))
 
 
 def test_a_write_ahead_that_comes_twice_is_refused_so_that_nobody_sends_twice() -> None:
@@ -296,6 +327,7 @@ events = st.one_of(
     st.builds(rejected, numbers),
     st.builds(fenced, numbers, asked=st.lists(st.integers(FENCE - 1, FENCE + 2), max_size=3).map(tuple)),
     st.builds(absent, numbers, asked=st.lists(st.integers(FENCE - 1, FENCE + 2), max_size=3).map(tuple)),
+    st.builds(unexecuted, numbers, st.sampled_from(NonExecution)),
     st.builds(Reapproved, at_ms=st.sampled_from([FENCE + 4, 61_000])),
     st.builds(ended, st.integers(0, 3), st.sampled_from([State.CANCELED, State.EXPIRED, State.FILLED])),
     st.just(CancelRequested(at_ms=7)),
@@ -319,6 +351,9 @@ def test_whatever_happens_no_rule_is_broken(history: list[LaterEvent], resubmit:
             assert event.view.executed_quantity > before.executed_quantity or event.view.status in AT_VENUE
         assert (after.unknown_since_ms is not None) == (after.state is State.UNKNOWN)
         assert (after.absence is None) or after.request.resubmit
+        if after.unexecuted is not None:
+            assert after.attempt is not None
+            assert after.unexecuted.attempt == after.attempt.number
         if not isinstance(event, Restated):
             with suppress(TransitionRefused):  # a write-ahead is refused the second time: nobody sends twice
                 assert apply(after, event) is after
@@ -409,6 +444,15 @@ class OrderAtVenue(RuleBasedStateMachine):
         self.order = apply(self.order, lost(number))
         if self.expected is State.SUBMITTING and back == 0:
             self.lost = True
+
+    @rule(back=st.integers(0, 1))
+    def be_throttled(self, back: int) -> None:
+        event = unexecuted(self.attempts - back)
+        if self.in_flight and back == 0:
+            self.order = apply(self.order, event)
+            assert self.order.unexecuted is not None
+        else:
+            self._refused(event)
 
     @rule(back=st.integers(0, 1))
     def hear_a_rejection(self, back: int) -> None:

@@ -10,10 +10,10 @@ from ordergate.trading.events import (
     CancelRequested,
     EndedUnsent,
     Event,
-    NonExecution,
     OutcomeLost,
     ProvenAbsent,
     ProvenNotPlaced,
+    ProvenUnexecuted,
     Reapproved,
     Refused,
     Restated,
@@ -38,6 +38,7 @@ from ordergate.trading.ids import (
 from ordergate.trading.order import (
     Absence,
     Attempt,
+    NonExecution,
     Order,
     OrderKey,
     OrderRequest,
@@ -48,6 +49,7 @@ from ordergate.trading.order import (
     State,
     Terms,
     TimeInForce,
+    Unexecuted,
     VenueView,
 )
 from ordergate.trading.position import Leg, Position
@@ -97,6 +99,7 @@ requests = st.builds(
     rounding=st.sampled_from(Rounding),
     resubmit=st.booleans(),
     validate_only=st.booleans(),
+    intent_sequence=st.none() | sequences,
 )
 attempts = st.builds(Attempt, number=st.integers(1, 9), timestamp_ms=times, key_id=names.map(KeyId))
 error_ids = texts.map(ErrorId)
@@ -117,6 +120,10 @@ orders = st.builds(
     settled_quantity=st.none() | amounts,
     absence=st.none()
     | st.builds(Absence, attempt=st.integers(1, 9), fence_ms=times, asked_at_ms=st.lists(times, max_size=4).map(tuple)),
+    unexecuted=st.none()
+    | st.builds(
+        Unexecuted, attempt=st.integers(1, 9), proof=st.sampled_from(NonExecution), retry_at_ms=st.none() | times
+    ),
 )
 views = st.builds(
     VenueView,
@@ -174,6 +181,14 @@ events: st.SearchStrategy[Event] = st.one_of(
         fence_ms=times,
         asked_at_ms=st.lists(times, max_size=4).map(tuple),
         at_ms=times,
+    ),
+    st.builds(
+        ProvenUnexecuted,
+        attempt=st.integers(1, 9),
+        proof=st.sampled_from(NonExecution),
+        at_ms=times,
+        error_id=error_ids,
+        retry_at_ms=st.none() | times,
     ),
     st.builds(Reapproved, at_ms=times),
     st.builds(CancelRequested, at_ms=times, reason=texts),

@@ -12,10 +12,10 @@ from ordergate.trading.events import (
     CancelRequested,
     EndedUnsent,
     Event,
-    NonExecution,
     OutcomeLost,
     ProvenAbsent,
     ProvenNotPlaced,
+    ProvenUnexecuted,
     Reapproved,
     Refused,
     Restated,
@@ -25,7 +25,7 @@ from ordergate.trading.events import (
     VenueReported,
 )
 from ordergate.trading.ids import ErrorId
-from ordergate.trading.order import Order
+from ordergate.trading.order import NonExecution, Order
 from ordergate.wire import codec, facts
 from ordergate.wire.facts import OrderRecord
 from tests.unit.wire import facts_of_life as life
@@ -104,19 +104,29 @@ def _event_of(record: OrderRecord, kind: type[Event]) -> Event:
             assert error_id is not None
             made = OutcomeLost if kind is OutcomeLost else VenueRejected
             return made(attempt=seen["attempt"], reason=str(reason), error_id=error_id, at_ms=at_ms)
-        case "ProvenNotPlaced":
-            return replace(_fence({**seen, "atMs": at_ms, "errorId": error_id}), reason=str(reason))
-        case "ProvenAbsent":
-            found = _fence({**seen, "atMs": at_ms})
-            return ProvenAbsent(
-                attempt=found.attempt, fence_ms=found.fence_ms, asked_at_ms=found.asked_at_ms, at_ms=at_ms
-            )
+        case "ProvenNotPlaced" | "ProvenAbsent" | "ProvenUnexecuted":
+            return _proven_of(kind, said, seen)
         case "Reapproved":
             return Reapproved(at_ms=at_ms)
         case "CancelRequested":
             return CancelRequested(at_ms=at_ms, reason=str(reason))
         case _:
             return Restated(at_ms=at_ms)
+
+
+def _proven_of(kind: type[Event], said: Any, seen: Any) -> Event:
+    at_ms, error_id = said["atMs"], None if said.get("errorId") is None else ErrorId(said["errorId"])
+    if kind is ProvenUnexecuted:
+        proof = _proof(seen)
+        assert proof is not None
+        assert error_id is not None
+        return ProvenUnexecuted(
+            attempt=seen["attempt"], proof=proof, at_ms=at_ms, error_id=error_id, retry_at_ms=seen.get("retryAtMs")
+        )
+    found = _fence({**seen, "atMs": at_ms, "errorId": error_id})
+    if kind is ProvenNotPlaced:
+        return replace(found, reason=str(said["reason"]))
+    return ProvenAbsent(attempt=found.attempt, fence_ms=found.fence_ms, asked_at_ms=found.asked_at_ms, at_ms=at_ms)
 
 
 def _proof(seen: Any) -> NonExecution | None:
