@@ -2,6 +2,7 @@
 
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
+from ordergate.runtime.keys import open_keys
 from ordergate.runtime.opening import open_account
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
@@ -15,9 +16,11 @@ from services.fill_streaming.handlers import FillDesk, Pace
 async def compose(frame: Frame) -> None:
     for account in frame.accounts:
         venue, share = account.venue_name, account.shares["fill_streaming"]
-        reading = open_reading(venue, open_account(frame, account))
+        keys = await open_keys(frame, account, find_venue(venue).declaration)
+        reading = open_reading(venue, open_account(frame, account, keys))
         await reading.start()
         frame.at_stop(reading.close)
+        keys.keep(reading)
         read_seconds = find_venue(venue).seconds_between_requests(account.limits.get("requests"), share)
         serve(frame, account, reading=reading, pace=Pace(read_seconds=read_seconds))
 

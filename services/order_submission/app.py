@@ -8,6 +8,7 @@ from ordergate.ports.control import KillSwitch
 from ordergate.ports.venue import Reading, Trading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch, KillResponder
+from ordergate.runtime.keys import open_keys
 from ordergate.runtime.lane import Concurrent
 from ordergate.runtime.opening import open_account
 from ordergate.runtime.presence import Presence
@@ -15,7 +16,7 @@ from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
-from ordergate.venues.registry import open_reading, open_trading
+from ordergate.venues.registry import find_venue, open_reading, open_trading
 from ordergate.wire import streams, subjects
 from services.order_submission.cancels import CancelDesk
 from services.order_submission.flattening import Flattening
@@ -52,12 +53,14 @@ async def compose(frame: Frame) -> None:
 
 async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKillSwitch) -> OrderDesk:
     venue = account.venue_name
-    opening = open_account(frame, account)
+    keys = await open_keys(frame, account, find_venue(venue).declaration)
+    opening = open_account(frame, account, keys)
     trading = open_trading(venue, opening)
     reading = open_reading(venue, replace(opening, request_share=KILL_SHARE))
     for client in (trading, reading):
         await client.start()
         frame.at_stop(client.close)
+    keys.keep(reading)
     decided = ConsumerProgress(frame.bus, streams.risk_consumer(venue, account.account_name, replicas=frame.replicas))
     return serve(frame, account, kill=kill, decided=decided, trading=frame.sending(trading), reading=reading)
 

@@ -5,20 +5,23 @@ from functools import partial
 from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
+from ordergate.runtime.keys import open_keys
 from ordergate.runtime.opening import open_account
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
-from ordergate.venues.registry import open_reading
+from ordergate.venues.registry import find_venue, open_reading
 from ordergate.wire import streams
 from services.position_tracking.handlers import Pace, PositionDesk
 
 
 async def compose(frame: Frame) -> None:
     for account in frame.accounts:
-        reading = open_reading(account.venue_name, open_account(frame, account))
+        keys = await open_keys(frame, account, find_venue(account.venue_name).declaration)
+        reading = open_reading(account.venue_name, open_account(frame, account, keys))
         await reading.start()
         frame.at_stop(reading.close)
+        keys.keep(reading)
         desk = serve(frame, account, reading=reading, positions=frame.positions())
         frame.sample(partial(_show, frame, account, desk))
 

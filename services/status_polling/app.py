@@ -5,6 +5,7 @@ from functools import partial
 from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
+from ordergate.runtime.keys import open_keys
 from ordergate.runtime.market import ShelfMarketBoard
 from ordergate.runtime.opening import open_account, open_public
 from ordergate.runtime.positions import BusPositions
@@ -13,7 +14,7 @@ from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
 from ordergate.trading.ids import Symbol, VenueName
 from ordergate.trading.schedule import PollPolicy
-from ordergate.venues.registry import open_market, open_reading
+from ordergate.venues.registry import find_venue, open_market, open_reading
 from ordergate.wire import streams
 from services.status_polling.handlers import Pace, PollingDesk
 from services.status_polling.market import MarketDesk, MarketPace
@@ -26,9 +27,11 @@ async def compose(frame: Frame) -> None:
     for venue in sorted({account.venue_name for account in frame.accounts}):
         await _compose_market(frame, venue)
     for account in frame.accounts:
-        reading = open_reading(account.venue_name, open_account(frame, account))
+        keys = await open_keys(frame, account, find_venue(account.venue_name).declaration)
+        reading = open_reading(account.venue_name, open_account(frame, account, keys))
         await reading.start()
         frame.at_stop(reading.close)
+        keys.keep(reading)
         desk = serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
         frame.sample(partial(_show, frame, account, desk))
 

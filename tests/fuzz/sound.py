@@ -158,6 +158,29 @@ BUCKETS: dict[str, tuple[Any, ...]] = {
     "KillAcknowledgement": (
         {"schema": 1, "service": "order_submission", "instance": "i", "epoch": 3, "inFlight": 0, "atMs": AT_MS},
     ),
+    "KeyStatement": (
+        {
+            "schema": 1,
+            "service": "order_submission",
+            "instance": "i",
+            "keys": [{"id": "0123456789", "state": "active", "sinceMs": AT_MS, "inFlight": 2, "readyToRevoke": False}],
+            "problem": "",
+            "atMs": AT_MS,
+        },
+    ),
+    "KeyRevocation": ({"schema": 1, "keyId": "0123456789", "reason": "leaked", "atMs": AT_MS},),
+    "KeyRevocationAcknowledgement": (
+        {
+            "schema": 1,
+            "service": "order_submission",
+            "instance": "i",
+            "keyId": "0123456789",
+            "held": True,
+            "inFlight": 0,
+            "atMs": AT_MS,
+        },
+    ),
+    "KeySighting": ({"schema": 1, "keyId": "0123456789", "createdAtMs": AT_MS},),
     "LeaseDocument": ({"schema": 1, "owner": "i", "takenAtMs": AT_MS},),
     "ErrorDocument": (
         {

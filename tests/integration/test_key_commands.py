@@ -36,11 +36,16 @@ def installation(folder: Path, url: str = "http://127.0.0.1:9") -> Path:
 
 
 async def command(config: Path, *arguments: str) -> int:
-    return await asyncio.to_thread(run, ["--json", "keys", *arguments, "--config", str(config)])
+    return await asyncio.to_thread(run, ["--json", "--url", NO_BUS, "keys", *arguments, "--config", str(config)])
+
+
+NO_BUS = "nats://127.0.0.1:9"
+"""Nothing runs: the files are all there is."""
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    said = json.loads(capsys.readouterr().out)
+    rows: list[dict[str, Any]] = said["files"] if isinstance(said, dict) else said
     return rows
 
 
@@ -122,7 +127,10 @@ async def test_a_leaked_key_is_taken_away_and_does_not_come_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = installation(tmp_path)
-    assert await command(config, "revoke-now", "--signer", "status_polling") == 0
+    assert await command(config, "revoke-now", "--signer", "status_polling") == 4, "nobody could be told"
+    said = json.loads(capsys.readouterr().out)
+    assert (said["id"], said["fileTaken"], said["heard"]) == (key_id("main_read"), True, None)
+    assert await command(config) == 0
     assert [(row["id"], row["state"]) for row in told(capsys)] == [(key_id("main_read"), "revoked")]
     with pytest.raises(UnsafeKeyFile):
         read_key(tmp_path / "poller")

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ordergate.access.budget import Limit, Scope, Weights, divided
-from ordergate.access.clock import LastTimestamp, Timestamps, VenueClock
+from ordergate.access.clock import HighMark, LastTimestamp, Slot, Timestamps, VenueClock
 from ordergate.access.http import Engine, EngineCounts, EngineLimits, parse_origin
 from ordergate.access.keys import Key
+from ordergate.access.keys.keychain import Keychain
 from ordergate.access.limiter import Limiter
 from ordergate.access.session import Patience, RequestRecord, Session, VenueManners
 from ordergate.access.upkeep import Rhythm, Upkeep
@@ -40,6 +41,10 @@ class Opening:
     """Told once of each session that is opened."""
     draw: Callable[[], float]
     key: Key | None = None
+    keychain: Keychain | None = None
+    """Instead of `key`, where the key may change while the sessions live; shared as last_timestamp is."""
+    slot: Slot = field(default_factory=Slot)
+    mark: HighMark | None = None
     request_share: float = 1.0
     limits: Mapping[Scope, int] = field(default_factory=dict)
     window_ms: int | None = None
@@ -115,15 +120,24 @@ def open_session(
         timestamps=Timestamps(
             opening.clock,
             venue_clock,
-            rest_ms=rest_ms if opening.rest_ms is None else opening.rest_ms,
+            rest_ms=_rest_ms(opening, rest_ms),
             replay_memory_ms=replay_memory_ms,
             last=opening.last_timestamp,
+            slot=opening.slot,
+            mark=opening.mark,
         ),
-        key=None,
+        keychain=None,
         record=opening.record,
         upkeep=None,
         draw=opening.draw,
         patience=replace(opening.patience, read_attempts_max=1),  # a repeated question would not measure a round trip
     )
     upkeep = Upkeep(engine=engine, venue_clock=venue_clock, ask=lambda: ask(public), rhythm=opening.rhythm)
-    return replace(public, key=opening.key, upkeep=upkeep, patience=opening.patience), upkeep
+    keychain = Keychain(opening.key) if opening.keychain is None else opening.keychain
+    return replace(public, keychain=keychain, upkeep=upkeep, patience=opening.patience), upkeep
+
+
+def _rest_ms(opening: Opening, rest_ms: int) -> int:
+    if opening.mark is not None and opening.mark.value > 0:
+        return 0  # whatever a predecessor signed is below the mark
+    return rest_ms if opening.rest_ms is None else opening.rest_ms

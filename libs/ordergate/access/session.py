@@ -15,6 +15,7 @@ from ordergate.access.budget import Usage, Weights
 from ordergate.access.clock import Timestamps, VenueClock
 from ordergate.access.http import AnswerLost, Connection, Engine, NothingSent
 from ordergate.access.keys import Key
+from ordergate.access.keys.keychain import Keychain, Wielded
 from ordergate.access.limiter import Denied, Freeze, Limiter
 from ordergate.access.redaction import redact
 from ordergate.access.response import Response
@@ -65,6 +66,7 @@ class _Tried:
     latency_ms: float | None = None
     status: int | None = None
     clock_unknown: ClockUnknown | None = None
+    wielded: Wielded | None = None  # the key of this attempt, from its timestamp to its end
 
 
 Verdict = Answered | NotExecuted | Throttled | ClockRefused | Unknown
@@ -115,6 +117,7 @@ class Patience:
     request_seconds: float = 10.0
     connection_seconds: float = 3.0
     clock_seconds: float = 2.0
+    key_seconds: float = 1.0  # while no key may sign
     read_attempts_max: int = 6
     read_seconds_max: float = 15.0
     first_pause_seconds: float = 0.25
@@ -123,7 +126,7 @@ class Patience:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """Calls of one key to one venue. draw gives a number in [0, 1) for the jitter."""
+    """Calls of one account to one venue. draw gives a number in [0, 1) for the jitter. keychain None: unsigned calls only."""
 
     engine: Engine
     manners: VenueManners
@@ -131,12 +134,12 @@ class Session:
     clock: Clock
     venue_clock: VenueClock
     timestamps: Timestamps
-    key: Key | None
+    keychain: Keychain | None
     record: Callable[[RequestRecord], None]
     upkeep: Upkeep | None  # None: unsigned calls only
     draw: Callable[[], float]
     patience: Patience = field(default_factory=Patience)
-    _heads: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)  # holds the key
+    _heads: dict[tuple[str | None, bool], bytes] = field(default_factory=dict, init=False, repr=False)  # holds the key
 
     async def change(
         self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None = None
@@ -197,6 +200,8 @@ class Session:
 
     async def _attempt(self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None) -> "_Tried":
         tried = _Tried(call)
+        if call.signed and not await self._has_key(deadline_seconds):
+            return self._note(tried, NotSent(reason="no_key", retriable=True))
         granted = await self.limiter.take(call.weights, call.priority, deadline_seconds=deadline_seconds)
         tried.waited_ms = granted.waited_ms
         if isinstance(granted, Denied):
@@ -207,9 +212,9 @@ class Session:
         if isinstance(connection, NothingSent):
             return self._note(tried, NotSent(reason=connection.reason, retriable=True))
         try:
-            if call.signed:
-                tried.timestamp_ms = await self._next_timestamp()
-            if write_ahead is not None and not await self._write(write_ahead, tried.timestamp_ms):
+            if call.signed and not await self._take_key(tried):
+                return self._note(tried, NotSent(reason="no_key", retriable=True))
+            if write_ahead is not None and not await self._write(write_ahead, tried):
                 return self._note(tried, NotSent(reason="write_ahead_refused", retriable=False))
             if not connection.is_alive:  # it died while the write-ahead was stored
                 self.engine.release(connection)
@@ -218,6 +223,8 @@ class Session:
                 return self._note(tried, NotSent(reason="window_passed", retriable=True))
             if self.limiter.is_frozen:  # another call was told to stop while this one was prepared
                 return self._note(tried, NotSent(reason="venue_frozen", retriable=True))
+            if tried.wielded is not None and tried.wielded.is_stopped:
+                return self._note(tried, NotSent(reason="key_revoked", retriable=True))
             self.limiter.sending(call.weights, granted_at_ms=granted.at_ms)
             return await self._exchange(tried, connection)
         except ClockUnknown as error:
@@ -225,6 +232,21 @@ class Session:
             return self._note(tried, NotSent(reason="clock_unknown", retriable=True))
         finally:
             self.engine.release(connection)
+            if tried.wielded is not None:
+                tried.wielded.end(tried.timestamp_ms)
+
+    async def _has_key(self, deadline_seconds: float) -> bool:
+        # Before the budget: what cannot be signed must not use it up.
+        return self.keychain is not None and await self.keychain.ready(
+            timeout_seconds=min(deadline_seconds, self.patience.key_seconds)
+        )
+
+    async def _take_key(self, tried: "_Tried") -> bool:
+        """One key for the whole attempt: written ahead, signed and told, whatever takes over meanwhile. Raises ClockUnknown."""
+        tried.wielded = None if self.keychain is None else self.keychain.begin()
+        if tried.wielded is not None:
+            tried.timestamp_ms = await self._next_timestamp()
+        return tried.wielded is not None
 
     async def _next_timestamp(self) -> int:
         if not self.venue_clock.is_known and self.upkeep is not None:
@@ -232,8 +254,8 @@ class Session:
             await self.upkeep.known(timeout_seconds=self.patience.clock_seconds)
         return await self.timestamps.next()
 
-    async def _write(self, write_ahead: WriteAhead, timestamp_ms: int) -> bool:
-        return self.key is not None and await write_ahead(timestamp_ms, self.key.id)
+    async def _write(self, write_ahead: WriteAhead, tried: "_Tried") -> bool:
+        return tried.wielded is not None and await write_ahead(tried.timestamp_ms, tried.wielded.key.id)
 
     def _is_too_late(self, tried: "_Tried") -> bool:
         """Whether the venue might take the request so late that the fence would be wrong. Raises ClockUnknown."""
@@ -242,7 +264,7 @@ class Session:
         return self.venue_clock.now_ms() >= tried.timestamp_ms + self.manners.window_ms - self.manners.send_margin_ms
 
     async def _exchange(self, tried: "_Tried", connection: Connection) -> "_Tried":
-        request = self._compose(tried.call, tried.timestamp_ms)
+        request = self._compose(tried)
         began = self.clock.monotonic()
         try:
             found = await connection.exchange(request, timeout_seconds=self.patience.request_seconds)
@@ -276,23 +298,24 @@ class Session:
                 self.upkeep.read_clock_again()
         return self._note(tried, verdict)
 
-    def _compose(self, call: Call, timestamp_ms: int) -> bytes:
+    def _compose(self, tried: "_Tried") -> bytes:
         """The request's bytes. The query that is signed is the query that is sent: nothing after this touches it."""
-        if call.signed and self.key is not None:
-            query = self.manners.sign(call.parameters, timestamp_ms, self.key)
-        else:
+        call, key = tried.call, None if tried.wielded is None else tried.wielded.key
+        if key is None:
             query = form_encode(call.parameters)
+        else:
+            query = self.manners.sign(call.parameters, tried.timestamp_ms, key)
         target = f"{call.method} {self.engine.origin.prefix}{call.path}{'?' if query else ''}{query}".encode("ascii")
         body = call.body or b""
         length = b"" if call.method == "GET" else b"Content-Length: %d\r\n" % len(body)
-        return b"".join((target, self._head(signed=call.signed, has_body=bool(body)), length, b"\r\n", body))
+        return b"".join((target, self._head(key, has_body=bool(body)), length, b"\r\n", body))
 
-    def _head(self, *, signed: bool, has_body: bool) -> bytes:
-        name = f"{signed}{has_body}"
+    def _head(self, key: Key | None, *, has_body: bool) -> bytes:
+        name = (None if key is None else key.public, has_body)
         if name not in self._heads:
             lines = [f"Host: {self.engine.origin.authority}", "Accept: application/json", "Accept-Encoding: identity"]
-            if signed and self.key is not None:
-                lines.append(f"{self.manners.key_header}: {self.key.public}")
+            if key is not None:
+                lines.append(f"{self.manners.key_header}: {key.public}")
             if has_body:
                 lines.append("Content-Type: application/json")
             self._heads[name] = (" HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n").encode("ascii")
@@ -300,7 +323,7 @@ class Session:
 
     def _error_id(self, tried: "_Tried") -> ErrorId:
         # A key's timestamps never repeat, so this names exactly this request.
-        key_id = self.key.id if self.key is not None else "public"
+        key_id = "public" if tried.wielded is None else tried.wielded.key.id
         return derive_error_id("request", key_id, str(tried.timestamp_ms or self.clock.now_ms()), tried.call.path)
 
     def _note(self, tried: "_Tried", result: Verdict | NotSent) -> "_Tried":
@@ -317,7 +340,7 @@ class Session:
                 waited_ms=tried.waited_ms,
                 weights=tried.call.weights,
                 client_order_id=tried.call.client_order_id,
-                key_id=self.key.id if self.key is not None and tried.call.signed else None,
+                key_id=None if tried.wielded is None else tried.wielded.key.id,
                 reason=getattr(result, "reason", None),
                 retry_after_ms=getattr(result, "retry_after_ms", None),
             )

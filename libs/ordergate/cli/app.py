@@ -320,7 +320,7 @@ def keys_shown(context: typer.Context, config: Config = _CONFIG) -> int:
     from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
 
     if context.invoked_subcommand is None:
-        return int(key_files.show(context.obj, config))
+        return _end(key_files.show(context.obj, config))
     if str(context.get_parameter_source("config")).endswith("COMMANDLINE"):  # the environment's counts below too
         raise WrongUsage(f"--config stands behind the command: ordergate keys {context.invoked_subcommand} --config F")
     return Exit.DONE
@@ -347,11 +347,16 @@ def keys_rotate(context: typer.Context, signer: ForSigner, config: Config = _CON
 
 
 @keys.command("revoke-now")
-def keys_revoke_now(context: typer.Context, signer: ForSigner, config: Config = _CONFIG) -> int:
-    """After a leak: take the key's file away at once, and say what is left to do."""
+def keys_revoke_now(
+    context: typer.Context,
+    signer: ForSigner,
+    config: Config = _CONFIG,
+    key: Annotated[str | None, typer.Option(help="another key than the one in the file, by its id")] = None,
+) -> int:
+    """After a leak: nothing is signed with the key any more, in no process. 4 if not all of them have said so."""
     from ordergate.cli import keys as key_files  # noqa: PLC0415 - see the law of this room
 
-    return int(key_files.revoke_now(context.obj, config, signer))
+    return _end(key_files.revoke_now(context.obj, config, signer, key))
 
 
 def _end(work: Coroutine[Any, Any, Exit]) -> int:

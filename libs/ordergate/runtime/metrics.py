@@ -5,7 +5,7 @@ label whose values come from outside (a venue's reject code) stops at LABEL_SETS
 Counting costs 0.5-1 us, observing 1-2 us; the hot path asks `stage` once and keeps what it gets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -99,6 +99,10 @@ class Metrics:
         )
         self._feed_lag = _gauge(registry, "feed_lag", "Messages of a followed stream not yet handed on.", "feed")
         self._reconnects_told: dict[str, int] = {}
+        self._key_age = _gauge(registry, "key_age_seconds", "Since when a key is known.", "venue", "account", "key")
+        self._key_state = _gauge(
+            registry, "key_state", "1 for the state that a key is in, else 0.", "venue", "account", "key", "state"
+        )
         self._messages = _counter(registry, "messages", "Messages handled.", "subject", "outcome")
         self._spans_exported = _counter(registry, "spans_exported", "Spans that a receiver took.")
         self._dropped = _counter(registry, "dropped", "Records and spans that were given up.", "what", "reason")
@@ -138,6 +142,13 @@ class Metrics:
         """Venue minus ours; and how far that has moved since it was first read."""
         self._clock_offset.of(venue).set(milliseconds / 1000)
         self._clock_drift.of(venue).set(moved_milliseconds / 1000)
+
+    def key(self, venue: str, account: str, key: str, *, states: Mapping[str, bool], age_seconds: float | None) -> None:
+        """key: its id. states: each state that there is, and whether it is in it."""
+        for state, is_in in states.items():
+            self._key_state.of(venue, account, key, state).set(is_in)
+        if age_seconds is not None:
+            self._key_age.of(venue, account, key).set(age_seconds)
 
     def budget_waiting(self, venue: str, account: str, session: str, *, count: int) -> None:
         self._budget_waiting.of(venue, account, session).set(count)

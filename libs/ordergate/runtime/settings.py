@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ordergate.ports.venue import Deviation, IdScope
@@ -108,7 +108,13 @@ class AccountSettings(_Section):
     symbols: tuple[str, ...] = Field(min_length=1)
     keys: Mapping[Signer, Path] = Field(
         default_factory=dict
-    )  # a key of its own for each: only order_submission's may trade
+    )  # a key of its own for each: only order_submission's may trade. Services that name the same file share its milliseconds
+    secrets: Mapping[Signer, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict
+    )  # instead of a file, the name of a secret in [vault] with the fields key and secret
+    marks: Path | None = (
+        None  # a folder for the highest timestamp of each key: no rest at a start, no key in two processes
+    )
     risk: RiskSettings = RiskSettings()
     shares: Mapping[Signer, Annotated[float, Field(gt=0, le=1)]] = DEFAULT_SHARES
     limits: Mapping[Literal["requests", "orders", "batch", "close", "address"], Annotated[int, Field(ge=1)]] = Field(
@@ -135,6 +141,23 @@ class AccountSettings(_Section):
             raise ValueError("the shares of the request budget are more than the whole")
         return whole
 
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.keys.keys() & self.secrets.keys():
+            raise ValueError("a key is in a file or in a secret store, not in both")
+        return self
+
+    def sharers(self, signer: Signer) -> tuple[Signer, ...]:
+        """The services that sign with the same key as this one, itself among them, always in the same order."""
+        path, secret = self.keys.get(signer), self.secrets.get(signer)
+        return tuple(
+            name
+            for name in get_args(Signer)
+            if name == signer
+            or (path is not None and self.keys.get(name) == path)
+            or (secret is not None and self.secrets.get(name) == secret)
+        )
+
     @property
     def venue_name(self) -> VenueName:
         return VenueName(self.venue)
@@ -159,6 +182,22 @@ class BusSettings(_Section):
     audit_bytes_max: int = Field(default=1024**3, ge=1024**2)
 
 
+class VaultSettings(_Section):
+    """HashiCorp Vault, key/value engine 2, by a token file or a Kubernetes role."""
+
+    url: str
+    mount: str = "secret"
+    namespace: str | None = None
+    token_file: Path | None = None
+    role: str | None = None
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if (self.token_file is None) == (self.role is None):
+            raise ValueError("name a token_file or a role")
+        return self
+
+
 class Installation(_Section):
     """The TOML file: `[bus]` and one `[[accounts]]` per account.
 
@@ -166,6 +205,7 @@ class Installation(_Section):
     """
 
     bus: BusSettings = BusSettings()
+    vault: VaultSettings | None = None
     address: str = Field(default="default", min_length=1, max_length=64)
     accounts: tuple[AccountSettings, ...] = Field(min_length=1)
 

@@ -47,6 +47,13 @@ class PriceChange(_Gate):
     price: Annotated[Decimal, Field(gt=0, max_digits=20)]
 
 
+class KeyChange(_Gate):
+    """An API key that its owner takes away at the exchange, or gives back."""
+
+    key: str
+    revoked: bool
+
+
 class Doors:
     """Answers for every path below /simulator/."""
 
@@ -64,6 +71,7 @@ class Doors:
             ("POST", "/simulator/faults"): self._set_faults,
             ("POST", "/simulator/clock"): self._set_clock,
             ("POST", "/simulator/price"): self._set_price,
+            ("POST", "/simulator/keys"): self._set_key,
         }
 
     def handle(self, request: Request) -> bytes | Refusal:
@@ -161,6 +169,13 @@ class Doors:
             return invalid("Unknown symbol")
         market = exchange.markets[change.symbol]
         return {"ok": True, "symbol": change.symbol, "price": market.symbol.price_text(market.mark)}
+
+    def _set_key(self, parameters: dict[str, str], body: bytes) -> Row | Refusal:
+        del parameters
+        change = KeyChange.model_validate_json(body)
+        if not self._venue.revoke(change.key, revoked=change.revoked):
+            return invalid("Unknown key")
+        return {"ok": True, "revoked": change.revoked}
 
 
 def _order(order: Order, account: Account) -> Row:

@@ -45,7 +45,7 @@ class Caller:
 class Gate:
     """All keys, and the signatures of the last minute."""
 
-    __slots__ = ("_keys", "_seen")
+    __slots__ = ("_keys", "_revoked", "_seen")
 
     def __init__(self, accounts: Iterable[AccountConfig]) -> None:
         """Keys as configured."""
@@ -60,12 +60,21 @@ class Gate:
             for row in accounts
             for key in row.keys
         }
+        self._revoked: set[str] = set()
         self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def revoke(self, key: str, *, revoked: bool) -> bool:
+        """Take a key away, or give it back; False: there is no such key."""
+        if revoked:
+            self._revoked.add(key)
+        else:
+            self._revoked.discard(key)
+        return key in self._keys
 
     def admit(self, *, key: str | None, raw_query: str, address: str, trades: bool, now_ms: int) -> Caller | Refusal:
         """Let a signed request in, or say why not. A pair (key, signature) is used up once it passes the replay check."""
         known = self._keys.get(key or "")
-        if key is None or known is None:
+        if key is None or known is None or key in self._revoked:
             return unauthorized("INVALID_API_KEY", "Invalid API key")
         if known.addresses and address not in known.addresses:
             return unauthorized("IP_NOT_ALLOWED", "IP address not allowed")

@@ -80,6 +80,10 @@ class Venue:
             return self.refuse(answer, headers)
         return Response(200, orjson.dumps(self._with_error_ids(answer)), headers)
 
+    def revoke(self, key: str, *, revoked: bool) -> bool:
+        """As its owner does on the exchange's own pages; False: there is no such key."""
+        return self._gate.revoke(key, revoked=revoked)
+
     def refuse(self, refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> Response:
         """The error envelope."""
         return Response(refusal.status, orjson.dumps(self._envelope(refusal)), headers)

@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ordergate.access.budget import CEILINGS, PLAN, Limit, Scope
+from ordergate.access.keys import Key
+from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening
 from ordergate.ports.venue import Declaration, Market, Priority, Reading, Trading
 from ordergate.trading.errors import UnknownVenue
@@ -20,6 +22,12 @@ class _Opened(Protocol):
 
     async def start(self, *, timeout_seconds: float = ...) -> bool: ...
     async def close(self) -> None: ...
+
+    async def verify(self, key: Key) -> Permissions:
+        """One signed read with another key than the client's own. Raises WrongKey (refused), VenueUnavailable, ClockUnknown (not known)."""
+
+    def venue_now_ms(self) -> int:
+        """Raises ClockUnknown."""
 
 
 class OpenTrading(Trading, _Opened, Protocol):

@@ -1,6 +1,6 @@
 """Every key of every bucket. A key is made of subject tokens, so a name with a dot in it cannot reach into another's key."""
 
-from ordergate.trading.ids import AccountName, ErrorId, Symbol, VenueName
+from ordergate.trading.ids import AccountName, ErrorId, KeyId, Symbol, VenueName
 from ordergate.trading.scope import Scope
 from ordergate.wire.subjects import optional_token, token
 
@@ -41,6 +41,27 @@ def presence(service: str, instance: str) -> str:
 
 def all_presences(service: str) -> str:
     return f"presence.{token(service)}.*"
+
+
+ALL_KEY_REVOCATIONS = "key.*.revoked"
+
+
+def key_revoked(key_id: KeyId) -> str:
+    """CONTROL: nothing is signed with this key any more."""
+    return f"key.{token(key_id)}.revoked"
+
+
+def key_sighted(key_id: KeyId) -> str:
+    """CONTROL: since when the key is known."""
+    return f"key.{token(key_id)}.sighted"
+
+
+def signing_keys(venue: VenueName, account: AccountName, service: str, instance: str) -> str:
+    """LEASES: which keys a running process signs with."""
+    return f"signing.{token(venue)}.{token(account)}.{token(service)}.{token(instance)}"
+
+
+ALL_SIGNING_KEYS = "signing.>"
 
 
 def budget_owner(budget: str) -> str:

@@ -586,6 +586,62 @@ class KillAcknowledgement(_Fact):
     at_ms: TimeMs
 
 
+KeyIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{10}$")]
+"""What a key is called: a digest of its public part."""
+
+
+class SigningKey(BaseModel):
+    """One key as its process knows it. readyToRevoke: nothing that it signed can be carried out any more."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True, ser_json_inf_nan="strings"
+    )
+
+    id: KeyIdText
+    state: Annotated[str, StringConstraints(pattern=r"^(new|active|draining|revoked)$")]
+    since_ms: TimeMs
+    created_at_ms: TimeMs | None = None
+    verified_at_ms: TimeMs | None = None
+    in_flight: Count = 0
+    ready_to_revoke: bool = False
+
+
+class KeyStatement(_Fact):
+    """Which keys a running process signs with for an account, in LEASES for as long as it lives. problem: why the newest key does not sign."""
+
+    service: Name
+    instance: Name
+    keys: Annotated[tuple[SigningKey, ...], Field(max_length=8)]
+    problem: Annotated[str, StringConstraints(max_length=500)] = ""
+    at_ms: TimeMs
+
+
+class KeyRevocation(_Fact):
+    """After a leak: nothing is signed with this key any more, in CONTROL for ever and as a request to all who may hold it."""
+
+    key_id: KeyIdText
+    reason: Annotated[str, StringConstraints(max_length=200)]
+    at_ms: TimeMs
+
+
+class KeyRevocationAcknowledgement(_Fact):
+    """One process's answer: it signs nothing more with the key. inFlight: attempts that have it, perhaps on the wire."""
+
+    service: Name
+    instance: Name
+    key_id: KeyIdText
+    held: bool
+    in_flight: Count
+    at_ms: TimeMs
+
+
+class KeySighting(_Fact):
+    """Since when a key is known to exist: its age outlives files that are written anew. In CONTROL."""
+
+    key_id: KeyIdText
+    created_at_ms: TimeMs
+
+
 class LeaseDocument(_Fact):
     """Who is there, or owns something; the key's time to live is the lease's."""
 
@@ -702,6 +758,10 @@ FACTS: tuple[type[_Fact], ...] = (
     FillsStatement,
     DriftMessage,
     KillDocument,
+    KeyStatement,
+    KeyRevocation,
+    KeyRevocationAcknowledgement,
+    KeySighting,
     KillAcknowledgement,
     LeaseDocument,
     CursorDocument,

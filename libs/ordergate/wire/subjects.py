@@ -281,6 +281,11 @@ KILL_REQUEST = "control.kill.request"
 """A new kill epoch; every live sender of orders acknowledges it."""
 
 
+def key_revocation(venue: VenueName, account: AccountName) -> str:
+    """A key that leaked; every process that signs for the account acknowledges it."""
+    return f"control.keys.{token(venue)}.{token(account)}"
+
+
 def statement_request(venue: VenueName, account: AccountName) -> str:
     """Asks fill streaming for a fresh statement; answered with the statement, which is also published."""
     return f"control.statement.{token(venue)}.{token(account)}"
@@ -319,6 +324,7 @@ _TEMPLATES = {
     ("reconciliation", 4): "reconciliation.{{venue}}.{{account}}.{3}",
     ("dead", 3): "dead.{1}.{2}",
 }
+_KEYS_TEMPLATE = "control.keys.{venue}.{account}"
 _STATEMENT_TEMPLATE = "control.statement.{venue}.{account}"
 _BOUNDED = frozenset(IntentKind) | frozenset(State)
 
@@ -333,6 +339,8 @@ def template(subject: str) -> str:
         return pattern.format(*tokens)
     if subject == KILL_REQUEST:
         return subject
+    if tokens[:2] == ["control", "keys"]:
+        return _KEYS_TEMPLATE
     if tokens[0] == "control":
         return _STATEMENT_TEMPLATE
     if tokens[0] == "budget":

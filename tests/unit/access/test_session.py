@@ -13,6 +13,7 @@ from ordergate.access.budget import Limit, Scope, divided
 from ordergate.access.clock import Timestamps, VenueClock
 from ordergate.access.http import Engine
 from ordergate.access.keys import make_key
+from ordergate.access.keys.keychain import Keychain
 from ordergate.access.limiter import Limiter
 from ordergate.access.response import Response
 from ordergate.access.session import Answered, Call, Patience, RequestRecord, Session, VenueManners, decode
@@ -23,6 +24,7 @@ from ordergate.trading.ids import ErrorId, KeyId
 from tests.unit.access.stage import Peer, Script, answer, say, serving
 
 KEY = make_key(public="zd_" + "7d" * 20, secret="c4" * 32)
+OTHER = make_key(public="zd_" + "8e" * 20, secret="d5" * 32)
 OK = answer(b'{"ok":true}')
 ORDER = Call(
     method="POST",
@@ -100,7 +102,7 @@ async def staged(script: Script, *, orders: int = 100, clock_known: bool = True)
             clock=clock,
             venue_clock=venue_clock,
             timestamps=Timestamps(clock, venue_clock),
-            key=KEY,
+            keychain=Keychain(KEY),
             record=records.append,
             upkeep=None,
             draw=lambda: 0.5,
@@ -348,3 +350,51 @@ async def test_a_canceled_call_is_recorded_as_unknown() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert [record.outcome for record in stage.records] == ["unknown"]
+
+
+async def test_an_attempt_signs_with_the_key_that_it_wrote_ahead_whatever_takes_over_meanwhile() -> None:
+    async with staged(says(OK)) as stage:
+        keychain = stage.session.keychain
+        assert keychain is not None
+        wrote: list[KeyId] = []
+
+        async def meanwhile(_: int, key_id: KeyId) -> bool:
+            wrote.append(key_id)
+            keychain.put_first(OTHER)
+            return True
+
+        for _ in range(2):
+            assert isinstance(await stage.session.change(ORDER, deadline_seconds=1, write_ahead=meanwhile), Answered)
+        assert wrote == [KEY.id, OTHER.id] == [record.key_id for record in stage.records]
+        for request, key in zip(stage.peer.requests, (KEY, OTHER), strict=True):
+            query = urlsplit(request.split(b" ")[1].decode()).query
+            assert b"X-API-KEY: " + key.public.encode() in request
+            assert query.endswith(hmac_sha256_hex(key.secret, query.rpartition("&signature=")[0]))
+
+
+async def test_a_key_that_is_stopped_during_the_write_ahead_sends_nothing() -> None:
+    async with staged(says(OK)) as stage:
+        keychain = stage.session.keychain
+        assert keychain is not None
+        in_flight: list[int] = []
+
+        async def leaked(_: int, key_id: KeyId) -> bool:
+            in_flight.append(keychain.stop(key_id))
+            return True
+
+        result = await stage.session.change(ORDER, deadline_seconds=1, write_ahead=leaked)
+        assert result == NotSent(reason="key_revoked", retriable=True)
+        assert (in_flight, keychain.in_flight(KEY.id), stage.peer.requests) == ([1], 0, [])
+
+
+async def test_what_cannot_be_signed_waits_for_a_key_and_uses_no_budget() -> None:
+    async with staged(says(OK)) as stage:
+        keychain = stage.session.keychain
+        assert keychain is not None
+        keychain.stop(KEY.id)
+        result = await stage.session.change(ORDER, deadline_seconds=0.01, write_ahead=stage.write_ahead)
+        assert result == NotSent(reason="no_key", retriable=True)
+        assert stage.session.limiter.used(Scope.ORDERS)[0] == 0
+        asyncio.get_running_loop().call_soon(keychain.put_first, OTHER)
+        assert isinstance(await stage.order(), Answered)
+        assert [key_id for _, key_id in stage.wrote] == [OTHER.id]

@@ -50,7 +50,11 @@ def test_every_stream_is_written_and_every_message_travels() -> None:
     said = {name for channel in documents.CHANNELS for name in channel.messages} | {
         shelf.message for shelf in documents.SHELVES
     }
-    assert set(documents.schemas()) - said == {"KillAcknowledgement", "BudgetAnswer"}  # answers to core requests
+    assert set(documents.schemas()) - said == {
+        "KillAcknowledgement",
+        "KeyRevocationAcknowledgement",
+        "BudgetAnswer",
+    }  # answers to core requests
     assert {shelf.bucket for shelf in documents.SHELVES} == {bucket.name for bucket in streams.buckets()}
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from ordergate.access.keys.files import read_key, version_of
 from ordergate.access.keys.key import Key
 from ordergate.access.keys.rotation import HeldKey, KeyRing, KeyState
+from ordergate.access.keys.watch import REVOKED, beside
 from ordergate.trading.errors import UnsafeKeyFile, WrongKey
 from ordergate.trading.ids import KeyId
 
@@ -31,7 +32,7 @@ class KeyPlace:
     path: Path
 
     def beside(self, ending: str) -> Path:
-        return self.path.with_name(f"{self.path.name}.{ending}")
+        return beside(self.path, ending)
 
     def ring(self) -> KeyRing:
         """What stands here. Raises UnsafeKeyFile, WrongKey for a key that was revoked and came back."""
@@ -78,7 +79,7 @@ class KeyPlace:
         try:
             for path in (self.path, self.beside("next"), self.beside("old")):
                 if (key := read_if_there(path)) is not None and key.id == key_id:
-                    path.replace(self.beside("revoked"))
+                    path.replace(self.beside(REVOKED))
         except OSError as error:
             raise self._unwritable(error) from error
         self.save(ring)

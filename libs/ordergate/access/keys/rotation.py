@@ -30,6 +30,7 @@ class KeyState(StrEnum):
 class KeyEvent(StrEnum):
     ACTIVATED = "activated"
     SUPERSEDED = "superseded"
+    RETURNED = "returned"
     RETIRED = "retired"
     LEAKED = "leaked"
 
@@ -38,6 +39,7 @@ class KeyEvent(StrEnum):
 TRANSITIONS: Mapping[tuple[KeyState, KeyEvent], KeyState] = MappingProxyType({
     (KeyState.NEW,      KeyEvent.ACTIVATED):  KeyState.ACTIVE,
     (KeyState.ACTIVE,   KeyEvent.SUPERSEDED): KeyState.DRAINING,
+    (KeyState.DRAINING, KeyEvent.RETURNED):   KeyState.NEW,       # taken back into use; it is verified again
     (KeyState.DRAINING, KeyEvent.RETIRED):    KeyState.REVOKED,
     (KeyState.NEW,      KeyEvent.LEAKED):     KeyState.REVOKED,
     (KeyState.ACTIVE,   KeyEvent.LEAKED):     KeyState.REVOKED,   # nothing signs until another is active
@@ -74,11 +76,13 @@ class KeyRing:
         return next((key for key in self.keys if key.id == key_id), None)
 
     def load(self, key_id: KeyId, *, at_ms: int, created_at_ms: int | None) -> Self:
-        """Beside the one in use. A key that is held already changes nothing. Raises WrongKey for one that was revoked."""
+        """Beside the one in use. A key that is held already changes nothing, unless it drains: then it is new again. Raises WrongKey for one that was revoked."""
         held = self.find(key_id)
         if held is not None:
             if held.state is KeyState.REVOKED:
                 raise WrongKey(f"key {key_id} was revoked and does not come back; make a new one at the venue")
+            if held.state is KeyState.DRAINING:
+                return self._with(replace(_moved(held, KeyEvent.RETURNED, at_ms), verified_at_ms=None))
             return self
         new = HeldKey(id=key_id, state=KeyState.NEW, since_ms=at_ms, created_at_ms=created_at_ms)
         return replace(self, keys=(*self.keys, new))

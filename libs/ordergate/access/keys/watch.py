@@ -7,6 +7,15 @@ from pathlib import Path
 from ordergate.access.keys.files import Version, read_key, version_of
 from ordergate.access.keys.key import Key
 from ordergate.trading.errors import UnsafeKeyFile
+from ordergate.trading.ids import KeyId
+
+REVOKED = "revoked"
+"""The ending of a key file that was taken away after a leak."""
+_NS_PER_MS = 1_000_000
+
+
+def beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}.{ending}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +23,14 @@ class Replaced:
     """The file holds another key than the one that is held."""
 
     key: Key
+    created_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenAway:
+    """The file is gone and stands beside its place as `<file>.revoked` (keys.place): somebody wants the key that is held to sign nothing more."""
+
+    key_id: KeyId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +51,7 @@ class KeyWatch:
         self._version: Version | None = None  # of the content that was read last
         self._reason = ""
 
-    def look(self) -> Replaced | Unreadable | None:
+    def look(self) -> Replaced | TakenAway | Unreadable | None:
         """None: nothing new. What could not be read is read again at the next look."""
         version = version_of(self._path)
         if version == self._version:
@@ -42,6 +59,8 @@ class KeyWatch:
         try:
             key = self._read(self._path)
         except UnsafeKeyFile as error:
+            if version == Version() and self._was_taken_away():
+                return TakenAway(key_id=self._held.id)
             reason = str(error)
             found = Unreadable(reason=reason, new=reason != self._reason)
             self._reason = reason
@@ -51,4 +70,10 @@ class KeyWatch:
         if key.id == self._held.id and key.secret == self._held.secret:
             return None
         self._held = key
-        return Replaced(key=key)
+        return Replaced(key=key, created_at_ms=version.modified_ns // _NS_PER_MS)
+
+    def _was_taken_away(self) -> bool:
+        try:
+            return self._read(beside(self._path, REVOKED)).id == self._held.id
+        except UnsafeKeyFile:
+            return False

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 import orjson
 
+from ordergate.access.keys import Key
+from ordergate.access.keys.keychain import Keychain
+from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening, open_session
 from ordergate.access.session import Answered, Call, Document, Session, VenueManners
 from ordergate.access.signing import sign_sorted_query
@@ -28,7 +31,7 @@ from ordergate.ports.venue import (
     VenueTrade,
     WriteAhead,
 )
-from ordergate.trading.errors import Misuse, Unreadable, VenueUnavailable
+from ordergate.trading.errors import Misuse, Unreadable, VenueUnavailable, WrongKey
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId, derive_error_id
 from ordergate.trading.instrument import Instrument, ReferencePrice
 from ordergate.trading.order import OrderRequest, State, VenueView
@@ -40,6 +43,7 @@ BATCH_LEGS_MAX = 10
 ORDERS_PAGE = 500
 ORDERS_PAGES_MAX = 40
 TRADES_PAGE_MAX = 1_000
+VERIFY_SECONDS = 5.0
 CANCEL_WAIT_SECONDS = 5.0
 """How long a cancel waits for budget. It has a reserve of its own, so this only shows while the venue has frozen us."""
 
@@ -62,6 +66,25 @@ class _Client:
     async def close(self) -> None:
         await self.upkeep.close()
         await self.session.engine.close()
+
+    async def verify(self, key: Key) -> Permissions:
+        """One signed read with a key that the session does not sign with, through the session's own budget, clock and sockets.
+
+        Raises WrongKey (the exchange refuses it), VenueUnavailable (nothing is known of it). The exchange tells nothing of what a key may do.
+        """
+        trial = replace(self.session, keychain=Keychain(key))
+        call = _get("/v2/positions", Priority.RECONCILE, (("status", "OPEN"),))
+        match await trial.change(call, deadline_seconds=VERIFY_SECONDS):
+            case Answered():
+                return Permissions()
+            case NotExecuted(credentials=True) as refused:
+                raise WrongKey(f"the exchange refuses key {key.id}: {refused.reason}")
+            case other:
+                raise VenueUnavailable(f"key {key.id} could not be verified: {getattr(other, 'reason', 'throttled')}")
+
+    def venue_now_ms(self) -> int:
+        """The exchange's clock as the session knows it. Raises ClockUnknown."""
+        return self.session.venue_clock.now_ms()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -286,7 +309,7 @@ def open_reading(opening: Opening) -> ZetariumReading:
 
 
 def open_market(opening: Opening) -> ZetariumMarket:
-    session, upkeep = _open(replace(opening, key=None), rest_ms=0, replay_memory_ms=0)
+    session, upkeep = _open(replace(opening, key=None, keychain=None), rest_ms=0, replay_memory_ms=0)
     return ZetariumMarket(session=session, upkeep=upkeep)
 
 
