@@ -167,7 +167,7 @@ async def full_disk(ground: Ground) -> None:
     await asyncio.sleep(3)
     began_ms = now_ms()
     try:
-        await asyncio.to_thread(_fill, filler)
+        await asyncio.to_thread(fill_disk, filler)
         await asyncio.sleep(FULL_SECONDS)
     finally:
         filler.unlink(missing_ok=True)
@@ -175,7 +175,7 @@ async def full_disk(ground: Ground) -> None:
     await asyncio.sleep(max(1.0, ground.seconds - 3 - FULL_SECONDS))
 
 
-def _fill(path: Path) -> None:
+def fill_disk(path: Path) -> None:
     with path.open("wb") as filler:
         block = b"\0" * 65_536
         while len(block) >= FULL_ROOM_BYTES:

@@ -55,7 +55,7 @@ def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str]
             "named": len(points),
             "hit": sum(1 for name in points if hits[name]),
             "strikes": sum(hits.values()),
-            "fewest": min(hits[name] for name in points),
+            "never": [name for name in points if not hits[name]],
         },
         "cancels": sum(load.cancels for result in results for load in result.loads),
         "repeatedIntents": sum(load.repeated for result in results for load in result.loads),

@@ -99,7 +99,7 @@ async def _system(
     diary = home / "crashes.txt"
     async with AsyncExitStack() as stack:
         if kind == "full_disk":
-            stack.callback(_unmount, _mount(home / "bus"), home / "logs")
+            stack.callback(unmount, mount_small(home / "bus"), home / "logs")
         nats, simulator = free_port(), free_port()
         links = await _links(stack, nats, simulator) if kind == "proxied" else {}
         venue_port = links[VENUE_LINK].port if links else simulator
@@ -217,7 +217,7 @@ async def _judge(ground: Ground, result: Result, gateways: Sequence[Gateway]) ->
     result.problems += await unexplained(ground.supervisor.nats_url, evidence)
 
 
-def _mount(folder: Path) -> Path:
+def mount_small(folder: Path) -> Path:
     folder.mkdir(parents=True)
     mount = shutil.which("mount")
     done = mount and subprocess.run(
@@ -228,7 +228,7 @@ def _mount(folder: Path) -> Path:
     return folder
 
 
-def _unmount(folder: Path, logs: Path) -> None:
+def unmount(folder: Path, logs: Path) -> None:
     """What it held is gone then, but its log is kept with the others."""
     if (folder / "nats-server.log").exists():
         shutil.copy(folder / "nats-server.log", logs)
