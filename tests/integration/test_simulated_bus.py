@@ -108,9 +108,7 @@ class Player:
         )
         if b"error" not in reply.data and b"duplicate" not in reply.data:
             for name, config in CONSUMERS.items():
-                self._stored[name] += any(
-                    covers(one.split("."), subject.split(".")) for one in config["filter_subjects"]
-                )
+                self._stored[name] += any(covers(one, subject) for one in config["filter_subjects"])
         return stream, subject, fields, len(payload), reply.data
 
     async def _read(self) -> object:

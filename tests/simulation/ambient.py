@@ -8,13 +8,15 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Never
-from unittest.mock import patch
 
-from ordergate.runtime import control, lane, lean, ordered, pull
+from ordergate.runtime import control, feed, lane, lean, ordered, pull
+from ordergate.wire import codec
+from ordergate.wire.facts import OrderRecord
 from services.fill_streaming import handlers as fill_handlers
+from services.order_submission import handlers as submission_handlers
 from services.risk import fold
 from services.status_polling import handlers as polling_handlers
 
@@ -36,7 +38,8 @@ _PACES: tuple[tuple[ModuleType, str, float], ...] = (
     (ordered, "_TICK_SECONDS", 1.0),
     (pull, "EXPIRY_SECONDS", 5.0),
     (pull, "SILENCE_SECONDS", 5.6),
-    (pull, "GULPS_IN_VAIN", 2),
+    (pull, "GULPS_IN_VAIN", 1),
+    (feed, "PACE_SECONDS", 0.05),
     (lane, "_TICK_SECONDS", 0.5),
     (lean, "_SWEEP_SECONDS", 0.5),
     (fold, "EQUITY_SECONDS", 8.0),
@@ -47,16 +50,30 @@ _PACES: tuple[tuple[ModuleType, str, float], ...] = (
 )
 
 
+def _refusing(what: str) -> Callable[..., Never]:
+    def refuse(*_: object, **__: object) -> Never:
+        raise AmbientUse(what)
+
+    return refuse
+
+
+_REFUSALS = tuple((module, name, _refusing(f"{module.__name__}.{name}")) for module, names in _REAL for name in names)
+
+
 @contextmanager
 def simulated() -> Iterator[None]:
     """Everything inside is of the seed. Raises AmbientUse where it is not."""
-    with ExitStack() as stack:
-        for module, names in _REAL:
-            for name in names:
-                stack.enter_context(patch.object(module, name, _refusing(f"{module.__name__}.{name}")))
-        for module, name, value in _PACES:
-            stack.enter_context(patch.object(module, name, value))
+    decode = _remembering(codec.decode_order)
+    reads = ((reader, "decode_order", decode) for reader in (codec, submission_handlers))
+    changes: list[tuple[ModuleType, str, object]] = [*_REFUSALS, *_PACES, *reads]
+    before = [(module, name, getattr(module, name)) for module, name, _ in changes]
+    try:
+        for module, name, value in changes:
+            setattr(module, name, value)
         yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 @contextmanager
@@ -70,8 +87,15 @@ def quiet_graves() -> Iterator[None]:
         sys.unraisablehook = heard
 
 
-def _refusing(what: str) -> Callable[..., Never]:
-    def refuse(*_: object, **__: object) -> Never:
-        raise AmbientUse(what)
+def _remembering(decode: Callable[..., OrderRecord]) -> Callable[..., OrderRecord]:
+    """What is stored never changes and what is read of it is frozen: the readers of one history share it."""
+    known: dict[tuple[bytes, tuple[tuple[str, object], ...]], OrderRecord] = {}
 
-    return refuse
+    def remember(data: bytes, **where: object) -> OrderRecord:
+        key = data, tuple(where.items())
+        found = known.get(key)
+        if found is None:
+            found = known[key] = decode(data, **where)
+        return found
+
+    return remember

@@ -18,7 +18,7 @@ from ordergate.runtime.provision import Resource
 from tests.simulation.connection import SimConnection, connect
 from tests.simulation.consumer import Consumer, Frame
 from tests.simulation.loop import EPOCH_MS, Scheduler
-from tests.simulation.stream import NANOSECONDS, Acked, Refused, SimStream, Stored, covers
+from tests.simulation.stream import NANOSECONDS, Acked, Refused, SimStream, Stored, covers, covers_any
 
 __all__ = ["BusFaults", "SimBus", "connect"]
 
@@ -76,7 +76,7 @@ class SimBus:
         self._requests_to_lose = 0
         self._exact: dict[str, list[tuple[SimConnection, int]]] = {}
         self._starred: dict[str, list[tuple[SimConnection, int]]] = {}
-        self._wild: list[tuple[list[str], SimConnection, int]] = []
+        self._wild: list[tuple[str, SimConnection, int]] = []
         self._subjects_of: dict[SimConnection, dict[int, str]] = {}
         self._stream_of: dict[str, SimStream | None] = {}
         self._consumers_of: dict[str, list[Consumer]] = {}
@@ -132,7 +132,8 @@ class SimBus:
     def delay(self, draws: Random) -> float:
         """How long a frame takes."""
         faults = self.faults
-        seconds = faults.delay_seconds_min + draws.random() * (faults.delay_seconds_max - faults.delay_seconds_min)
+        least = faults.delay_seconds_min
+        seconds = least + draws.random() * (faults.delay_seconds_max - least)
         if faults.slow and draws.random() < faults.slow:
             seconds += draws.random() * faults.slow_seconds
         return seconds
@@ -152,7 +153,7 @@ class SimBus:
         elif last == "*" and "*" not in prefix:
             self._starred.setdefault(prefix, []).append((connection, number))
         else:
-            self._wild.append((subject.split("."), connection, number))
+            self._wild.append((subject, connection, number))
 
     def unsubscribe(self, connection: SimConnection, number: int) -> None:
         subject = self._subjects_of.get(connection, {}).pop(number, None)
@@ -239,7 +240,7 @@ class SimBus:
 
     def _pull(self, subject: str, payload: bytes, inbox: str) -> None:
         _, _, _, _, _, stream, name = subject.split(".")
-        consumer = self.consumers.get(stream, {}).get(name)
+        consumer = self.consumers[stream].get(name) if stream in self.consumers else None
         if consumer is None:
             self._publish(inbox, "", b"", _NO_RESPONDERS)
             return
@@ -257,12 +258,10 @@ class SimBus:
         for connection, number in self._starred.get(subject.rpartition(".")[0], ()):
             connection.deliver(number, subject, reply, data, headers)
             heard = True
-        if self._wild:
-            tokens = subject.split(".")
-            for pattern, connection, number in self._wild:
-                if covers(pattern, tokens):
-                    connection.deliver(number, subject, reply, data, headers)
-                    heard = True
+        for pattern, connection, number in self._wild:
+            if covers(pattern, subject):
+                connection.deliver(number, subject, reply, data, headers)
+                heard = True
         return heard
 
     def _publish_copy(self, subject: str, payload: bytes, headers: bytes) -> None:
@@ -373,22 +372,15 @@ class SimBus:
 
     def _stream(self, subject: str) -> SimStream | None:
         if subject not in self._stream_of:
-            tokens = subject.split(".")
             self._stream_of[subject] = next(
-                (
-                    stream
-                    for stream in self.streams.values()
-                    if any(covers(pattern.split("."), tokens) for pattern in stream.subjects)
-                ),
-                None,
+                (stream for stream in self.streams.values() if covers_any(stream.subjects, subject)), None
             )
         return self._stream_of[subject]
 
     def _under(self, stream: SimStream, subject: str) -> list[Consumer]:
         found = self._consumers_of.get(subject)
         if found is None:
-            tokens = subject.split(".")
-            found = [one for one in self.consumers[stream.name].values() if one.covers(tokens)]
+            found = [one for one in self.consumers[stream.name].values() if covers_any(one.filters, subject)]
             self._consumers_of[subject] = found
         return found
 

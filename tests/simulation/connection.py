@@ -7,6 +7,7 @@ node loses what is on the wire, and nobody is told what of it had arrived.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 from nats.errors import ConnectionClosedError, FlushTimeoutError
@@ -17,7 +18,7 @@ from ordergate.runtime.lean import Requests
 from ordergate.runtime.server import MAX_PAYLOAD_BYTES
 from ordergate.runtime.transport import Sink
 from ordergate.trading.errors import Misuse
-from tests.simulation.loop import Node
+from tests.simulation.loop import Handle, Node
 
 if TYPE_CHECKING:
     from tests.simulation.bus import SimBus
@@ -55,6 +56,9 @@ class SimConnection:
         self._down_free_at = 0.0
         self._pongs: deque[asyncio.Future[bool]] = deque()
         self._settling: list[asyncio.Future[bool]] = []
+        self._context = Context()  # of all that is heard, as of a read loop
+        self._hearing = Handle(node, self._hear, (), self._context, 0.0)
+        self._arriving = Handle(node.scheduler.root, self._arrive, (), self._context, 0.0)
         server.connections.append(self)
         node.when_dead.append(self._die)
 
@@ -133,13 +137,12 @@ class SimConnection:
             raise ConnectionClosedError
         if not self._connected:
             return
-        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._send(self._server.ping, (self,))
-        self._pongs.append(pong)
+        pong = self._ping()
+        timer = self.node.loop.call_later(_FLUSH_SECONDS, _give_up, pong)
         try:
-            await asyncio.wait_for(pong, _FLUSH_SECONDS)
-        except TimeoutError:
-            raise FlushTimeoutError from None
+            await pong
+        finally:
+            timer.cancel()
 
     async def close(self) -> None:
         self._hang_up()
@@ -150,17 +153,23 @@ class SimConnection:
         """As LeanClient: a connection lost meanwhile takes the pong with it, the reconnect tells the server of every subscription."""
         if not self._connected:
             return
-        settled = asyncio.get_running_loop().create_future()
-        self._send(self._server.ping, (self,))
-        self._pongs.append(settled)
+        settled = self._ping()
         self._settling.append(settled)
+        timer = self.node.loop.call_later(_FLUSH_SECONDS, _give_up, settled)
         try:
-            if not await asyncio.wait_for(settled, _FLUSH_SECONDS):
+            if not await settled:
+                timer.cancel()
                 await self._came_back.wait()
-        except TimeoutError:
-            raise FlushTimeoutError from None
         finally:
+            timer.cancel()
             self._settling.remove(settled)
+
+    def _ping(self) -> asyncio.Future[bool]:
+        """True with the pong."""
+        pong = self.node.loop.create_future()
+        self._send(self._server.ping, (self,))
+        self._pongs.append(pong)
+        return pong
 
     # The world's side.
 
@@ -188,9 +197,13 @@ class SimConnection:
 
     def deliver(self, number: int, subject: str, reply: str, data: bytes, headers: bytes | None) -> None:
         """From the server to a subscription of this client."""
+        if not self.node.is_alive:
+            return
         self._down.append((number, subject, reply, data, headers))
-        due = self._down_free_at = max(self._down_free_at, self._scheduler.now + self._server.delay(self._draws))
-        self.node.loop.call_later(due - self._scheduler.now, self._hear)
+        due = self._scheduler.now + self._server.delay(self._draws)
+        due = max(due, self._down_free_at)
+        self._down_free_at = due
+        self._scheduler.add_timer(due, self._hearing)
 
     def pong(self) -> None:
         self.deliver(0, "", "", b"", None)
@@ -198,8 +211,10 @@ class SimConnection:
     def _send(self, action: Callable[..., None], arguments: tuple[object, ...]) -> None:
         if self._is_open and self.node.is_alive:
             self._up.append((action, arguments))
-            due = self._up_free_at = max(self._up_free_at, self._scheduler.now + self._server.delay(self._draws))
-            self._scheduler.at(due - self._scheduler.now, self._arrive)
+            due = self._scheduler.now + self._server.delay(self._draws)
+            due = max(due, self._up_free_at)
+            self._up_free_at = due
+            self._scheduler.add_timer(due, self._arriving)
 
     def _arrive(self) -> None:
         if self._up and not self.is_cut:
@@ -268,6 +283,11 @@ class SimConnection:
         else:
             due = max(self._up_free_at, self._scheduler.now)
             self._scheduler.at(due - self._scheduler.now + 0.0001, self._server.forget, self)
+
+
+def _give_up(pong: asyncio.Future[bool]) -> None:
+    if not pong.done():
+        pong.set_exception(FlushTimeoutError())
 
 
 async def connect(server: "SimBus", node: Node, *, service: str, limits: Limits | None = None) -> Bus:

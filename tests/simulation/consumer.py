@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ordergate.runtime.delivery import IN_PROGRESS, TERMINATE
 from tests.simulation.loop import Handle, Scheduler
-from tests.simulation.stream import NANOSECONDS, SimStream, Stored, covers
+from tests.simulation.stream import NANOSECONDS, SimStream, Stored
 
 
 class Frame(NamedTuple):
@@ -25,6 +25,7 @@ class Frame(NamedTuple):
 Send = Callable[[str, Frame], bool]
 """To an inbox. False: nobody listens there any more."""
 
+_NO_MESSAGES = b"NATS/1.0 404 No Messages\r\n\r\n"
 FORGOTTEN_ACKS_SECONDS = 1.0
 """The server writes acks down a little later: what was acknowledged this long before its kill -9 may come again."""
 
@@ -56,7 +57,7 @@ class Consumer:
         self.config = dict(config)
         self.stream = stream
         self.is_durable = bool(config.get("durable_name"))
-        self.filters = [pattern.split(".") for pattern in config["filter_subjects"]]
+        self.filters: tuple[str, ...] = tuple(config["filter_subjects"])
         self._scheduler = scheduler
         self._send = send
         self._acks = config["ack_policy"] != "none"
@@ -90,9 +91,6 @@ class Consumer:
         undone = [*self._unacked, *self._again, *([self._backlog[0]] if self._backlog else [])]
         return min(undone) - 1 if undone else self.stream.last_sequence
 
-    def covers(self, tokens: list[str]) -> bool:
-        return any(covers(one, tokens) for one in self.filters)
-
     def offer(self, sequence: int) -> None:
         """A message under its filters was stored."""
         self._backlog.append(sequence)
@@ -102,6 +100,9 @@ class Consumer:
     def ask(self, inbox: str, batch: int, expires_seconds: float | None) -> None:
         """A pull request: answered as messages come, ended with a status when its time is up. None: when there are no more (no_wait)."""
         if expires_seconds is None:
+            if not self._backlog and not self._again:
+                self._send(inbox, Frame(inbox, "", b"", _NO_MESSAGES, will_be_acknowledged=False))
+                return
             self._waiting.append(Asked(inbox, batch, inf))
             self._hasty += 1
         else:
@@ -231,7 +232,7 @@ class Consumer:
         self._hasty = 0
         for asked in hasty:
             if asked.left > 0:
-                self._send(asked.inbox, _status(asked, b"NATS/1.0 404 No Messages\r\n\r\n"))
+                self._send(asked.inbox, _status(asked, _NO_MESSAGES))
 
     def _set_alarm(self, at: float) -> None:
         if at < self._alarm_at:

@@ -9,12 +9,12 @@ blocks; they run when the world is closed, and whatever they try then is refused
 """
 
 import asyncio
-import heapq
 from asyncio.events import _set_running_loop
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from random import Random
 from typing import Any, Never, TypeVar
 
@@ -83,6 +83,7 @@ class Scheduler:
         self._timers: list[tuple[float, int, Handle]] = []
         self._timed = 0
         self._stopped = False
+        self._running: NodeLoop | None = None
         self.root = self.node(_WORLD)
 
     def draws(self, name: str) -> Random:
@@ -97,7 +98,11 @@ class Scheduler:
 
     def at(self, seconds: float, action: Callable[..., object], *args: Any) -> Handle:
         """Call `action` after that many seconds of world time, as nobody's process."""
-        return self.add_timer(self.now + seconds, Handle(self.root, action, args, _EMPTY, self.now + seconds))
+        when = self.now + seconds
+        handle = Handle(self.root, action, args, _EMPTY, when)
+        self._timed = timed = self._timed + 1
+        heappush(self._timers, (when, timed, handle))
+        return handle
 
     def stop(self) -> None:
         """End `run` after the step that runs now."""
@@ -109,10 +114,12 @@ class Scheduler:
         Returns whether it ended before the limit. Raises Livelock.
         """
         self._stopped = False
+        self._running = None
         limit = self.now + seconds
         try:
             while True:
-                self._run_ready()
+                if self._ready:
+                    self._run_ready()
                 if self._stopped or (until is not None and until()):
                     return True
                 if not self._jump(limit):
@@ -128,22 +135,14 @@ class Scheduler:
             raise TimeoutError(f"not done after {seconds} s of virtual time")
         return task.result()
 
-    def add_ready(self, handle: Handle) -> None:
-        node = handle.node
-        node.ready.append(handle)
-        if not node.is_listed and not node.halted:
-            node.is_listed = True
-            self._ready.append(node)
-
-    def add_node(self, node: "Node") -> None:
-        """It was frozen: what waited in it is ready."""
-        if node.ready and not node.is_listed:
-            node.is_listed = True
-            self._ready.append(node)
+    def list_node(self, node: "Node") -> None:
+        """It is neither listed nor halted, and something in it is ready."""
+        node.is_listed = True
+        self._ready.append(node)
 
     def add_timer(self, when: float, handle: Handle) -> Handle:
-        self._timed += 1
-        heapq.heappush(self._timers, (when, self._timed, handle))
+        self._timed = timed = self._timed + 1
+        heappush(self._timers, (when, timed, handle))
         return handle
 
     def close(self) -> None:
@@ -157,11 +156,11 @@ class Scheduler:
 
     def _run_ready(self) -> None:
         """Everything that can run at this moment, each next one drawn."""
-        ready, draw, shuffle = self._ready, self._order.random, self._shuffle
-        running: NodeLoop | None = None
-        first = self.steps
+        ready, draw, shuffle, running = self._ready, self._order.random, self._shuffle, self._running
+        last_step = self.steps + STEPS_AT_ONE_MOMENT_MAX
         while ready and not self._stopped:
-            place = int(draw() * len(ready)) if len(ready) > 1 else 0
+            many = len(ready)
+            place = int(draw() * many) if many > 1 else 0
             node = ready[place]
             waiting = node.ready
             if node.halted or not waiting:
@@ -176,31 +175,35 @@ class Scheduler:
             if handle.gone:
                 continue
             if node.loop is not running:
-                running = node.loop
+                running = self._running = node.loop
                 _set_running_loop(running)  # type: ignore[arg-type]
             self.steps += 1
-            node.steps += 1
-            if node.steps == node.dies_at_step:
+            node.steps = step = node.steps + 1
+            if step == node.dies_at_step:
                 node.crash()
                 continue
             try:
                 handle.context.run(handle.callback, *handle.args)
             except Exception as error:  # noqa: BLE001 - a callback's failure is its node's, the world goes on
                 node.fail(f"callback {handle.callback!r}", error)
-            if self.steps - first > STEPS_AT_ONE_MOMENT_MAX:
-                raise Livelock(f"{self.steps - first} steps at {self.now} s, the last of {node.name}")
+            if self.steps > last_step:
+                raise Livelock(f"{STEPS_AT_ONE_MOMENT_MAX} steps at {self.now} s, the last of {node.name}")
 
     def _jump(self, limit: float) -> bool:
         """To the next timer; all that are due at that moment become ready. False: there is none before the limit."""
         timers = self._timers
         while timers and timers[0][2].gone:
-            heapq.heappop(timers)
+            heappop(timers)
         if not timers or timers[0][0] > limit:
             return False
         when = timers[0][0]
         self.now = max(self.now, when)
         while timers and timers[0][0] <= when:
-            self.add_ready(heapq.heappop(timers)[2])
+            handle = heappop(timers)[2]
+            node = handle.node
+            node.ready.append(handle)
+            if not node.is_listed and not node.halted:
+                self.list_node(node)
         return True
 
 
@@ -224,7 +227,8 @@ class Node:
         self.when_dead: list[Callable[[], None]] = []
         self.loop = NodeLoop(self, born=scheduler.now, rate=rate)
         self.clock = SimClock(self, wall_offset_ms=wall_offset_ms)
-        self._remains: set[asyncio.Task[Any]] = set()
+        self.tasks: list[asyncio.Task[Any]] = []  # in the order in which they were started; also those that have ended
+        self._remains: list[asyncio.Task[Any]] = []
 
     @property
     def is_frozen(self) -> bool:
@@ -256,7 +260,8 @@ class Node:
         """SIGCONT. Everything that waited is ready at once."""
         if self.is_frozen:
             self.halted = False
-            self.scheduler.add_node(self)
+            if self.ready and not self.is_listed:
+                self.scheduler.list_node(self)
 
     def crash(self) -> None:
         """kill -9. A step of this node that runs right now goes on to its next await, but nothing it tries leaves the process."""
@@ -266,7 +271,7 @@ class Node:
         self.halted = True
         self.ready.clear()
         # Kept until the world is closed: a coroutine that is collected runs its `finally` blocks.
-        self._remains = asyncio.all_tasks(self.loop)  # type: ignore[arg-type]
+        self._remains, self.tasks = [task for task in self.tasks if not task.done()], []
         for action in self.when_dead:
             action()
 
@@ -276,7 +281,7 @@ class Node:
         for task in self._remains:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task.get_coro())
-        self._remains = set()
+        self._remains = []
         _set_running_loop(None)
 
     def fail(self, what: str, error: BaseException) -> None:
@@ -331,15 +336,26 @@ class NodeLoop:
         return self._born + (self._scheduler.now - self._born) * self._rate
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
-        handle = Handle(self._node, callback, args, context or copy_context(), 0.0)
-        if self._node.is_alive:
-            self._scheduler.add_ready(handle)
+        node = self._node
+        handle = Handle(node, callback, args, context or copy_context(), 0.0)
+        if node.is_alive:
+            node.ready.append(handle)
+            if not node.is_listed and not node.halted:
+                self._scheduler.list_node(node)
         return handle
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
-        return self.call_at(self.time() + max(0.0, delay), callback, *args, context=context)
+        if self._rate != 1.0:
+            return self.call_at(self.time() + max(0.0, delay), callback, *args, context=context)
+        when = self._scheduler.now
+        if delay > 0.0:
+            when += delay
+        handle = Handle(self._node, callback, args, context or copy_context(), when)
+        if self._node.is_alive:
+            self._scheduler.add_timer(when, handle)
+        return handle
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -360,6 +376,8 @@ class NodeLoop:
         if not self._node.is_alive:  # a `finally` block of a dead process: it starts nothing
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(coro)
+        else:
+            self._node.tasks.append(task)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from tests.simulation.ambient import quiet_graves, simulated
@@ -17,7 +17,6 @@ from tests.simulation.plan import draw_plan
 from tests.simulation.world import Moment, World
 
 CHUNK = 20
-COLLECT_EVERY = 25
 FOUND_ENOUGH = 3
 """So many histories that give a control away are enough."""
 
@@ -69,8 +68,7 @@ def _run(seed: int, *, control: str | None, record: bool) -> tuple[Verdict, list
 def run_chunk(first: int, count: int, control: str | None = None) -> Tally:
     """So many seeds, one after the other. With a control only what gives it away counts as broken."""
     tally = Tally()
-    gc.disable()  # a world is one heap of cycles: it is thrown away as a whole
-    with quiet_graves():
+    with _throwing_worlds_away(), quiet_graves():
         for seed in range(first, first + count):
             verdict = run_history(seed, control=control)
             tally.histories += 1
@@ -82,9 +80,20 @@ def run_chunk(first: int, count: int, control: str | None = None) -> Tally:
                 first_one = found[0]
                 what = f"[{first_one.promise}] {first_one.account} {first_one.client_order_id}: {first_one.what}"
                 tally.broken.append(Broken(seed, what))
-            if seed % COLLECT_EVERY == 0:
-                gc.collect()
+            gc.collect()
     return tally
+
+
+@contextmanager
+def _throwing_worlds_away() -> Iterator[None]:
+    """A world is one heap of cycles, thrown away as a whole after its end; what was there before it is not looked through each time."""
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def run_many(pool: ProcessPoolExecutor, first: int, count: int) -> Iterator[Tally]:

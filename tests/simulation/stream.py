@@ -4,6 +4,7 @@ Indexed by the filters that are really asked for, so that the last message under
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ordergate.runtime.lean import parse_headers
@@ -43,12 +44,13 @@ class Refused(NamedTuple):
 class Filter:
     """One wildcard that somebody asks for, and the last sequence under it. `key`: a place and the token that must stand there."""
 
-    __slots__ = ("key", "last", "tokens")
+    __slots__ = ("key", "last", "pattern")
 
-    def __init__(self, tokens: list[str]) -> None:
-        self.tokens = tokens
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
         self.key = max(
-            ((place, token) for place, token in enumerate(tokens) if token not in {"*", ">"}), default=(0, "*")
+            ((place, token) for place, token in enumerate(pattern.split(".")) if token not in {"*", ">"}),
+            default=(0, "*"),
         )
         self.last = 0
 
@@ -59,7 +61,7 @@ class SimStream:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = dict(config)
         self.name: str = config["name"]
-        self.subjects: list[str] = config["subjects"]
+        self.subjects: tuple[str, ...] = tuple(config["subjects"])
         self.messages: dict[int, Stored] = {}
         self.last_sequence = 0
         self.is_full = False
@@ -111,27 +113,17 @@ class SimStream:
 
     def matching(self, patterns: Iterable[str], *, start: int) -> list[int]:
         """Sequences from `start` on under any of the patterns, ascending."""
-        wanted = [pattern.split(".") for pattern in patterns]
-        known: dict[str, bool] = {}
-        found = []
-        for sequence, message in self.messages.items():
-            if sequence < start:
-                continue
-            subject = message.subject
-            if subject not in known:
-                known[subject] = any(covers(one, subject.split(".")) for one in wanted)
-            if known[subject]:
-                found.append(sequence)
-        return found
+        wanted = tuple(patterns)
+        return [
+            sequence
+            for sequence, message in self.messages.items()
+            if sequence >= start and covers_any(wanted, message.subject)
+        ]
 
     def matching_last(self, patterns: Iterable[str]) -> list[int]:
         """The last sequence of each subject under any of the patterns, ascending."""
-        wanted = [pattern.split(".") for pattern in patterns]
-        return sorted(
-            sequence
-            for subject, sequence in self._last_of.items()
-            if any(covers(one, subject.split(".")) for one in wanted)
-        )
+        wanted = tuple(patterns)
+        return sorted(sequence for subject, sequence in self._last_of.items() if covers_any(wanted, subject))
 
     def remove(self, sequence: int) -> None:
         """A message whose time to live has passed."""
@@ -174,10 +166,10 @@ class SimStream:
             return self._last_of.get(pattern, 0)
         found = self._filters.get(pattern)
         if found is None:
-            found = self._filters[pattern] = Filter(pattern.split("."))
+            found = self._filters[pattern] = Filter(pattern)
             self._filters_with.setdefault(found.key, []).append(found)
             for subject in self._subjects_with.get(found.key, ()):
-                if covers(found.tokens, subject.split(".")):
+                if covers(pattern, subject):
                     found.last = max(found.last, self._last_of[subject])
                     self._filters_of[subject].append(found)
         return found.last
@@ -186,11 +178,10 @@ class SimStream:
         self._last_of[subject] = sequence
         under = self._filters_of.get(subject)
         if under is None:
-            tokens = subject.split(".")
             under = self._filters_of[subject] = []
-            for key in (*enumerate(tokens), (0, "*")):
+            for key in (*enumerate(subject.split(".")), (0, "*")):
                 self._subjects_with.setdefault(key, []).append(subject)
-                under += [one for one in self._filters_with.get(key, ()) if covers(one.tokens, tokens)]
+                under += [one for one in self._filters_with.get(key, ()) if covers(one.pattern, subject)]
         for one in under:
             one.last = sequence
 
@@ -209,8 +200,19 @@ def _size(subject: str, data: bytes, headers: bytes) -> int:
     return 30 + len(subject) + len(data) + (4 + len(headers) if headers else 0)
 
 
-def covers(pattern: list[str], subject: list[str]) -> bool:
-    """Whether a subject is under a pattern, both as tokens."""
-    if len(pattern) != len(subject):
-        return pattern[-1] == ">" and len(subject) >= len(pattern) and covers(pattern[:-1], subject[: len(pattern) - 1])
-    return all(wanted in (token, "*", ">") for wanted, token in zip(pattern, subject, strict=True))
+@lru_cache(maxsize=1 << 15)
+def covers(pattern: str, subject: str) -> bool:
+    """Whether a subject is under a pattern."""
+    wanted, tokens = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">" and len(tokens) >= len(wanted):
+        wanted.pop()
+        del tokens[len(wanted) :]
+    return len(wanted) == len(tokens) and all(
+        want in (token, "*", ">") for want, token in zip(wanted, tokens, strict=True)
+    )
+
+
+@lru_cache(maxsize=1 << 15)
+def covers_any(patterns: tuple[str, ...], subject: str) -> bool:
+    """Whether a subject is under one of the patterns."""
+    return any(covers(pattern, subject) for pattern in patterns)

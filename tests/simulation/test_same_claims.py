@@ -39,6 +39,7 @@ RESOURCES = resources(
     consumers=(*streams.consumers(VENUE, ACCOUNT), streams.strangers_consumer()),
 )
 OF_NATS_PY = {
+    "test_a_socket_that_is_gone_before_nats_py_knows_it_is_as_no_connection",
     "test_ordinary_subscriptions_of_nats_py_still_work_beside_sinks",
     "test_a_sink_that_raises_is_told_and_the_next_message_arrives",
 }

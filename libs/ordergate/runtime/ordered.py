@@ -213,7 +213,10 @@ class OrderedRead:
         """Until there is something to do; False: not in the time given."""
         self._wake = self._loop.create_future()
         if not self._queue and not self._broken:
-            await asyncio.wait({self._wake}, timeout=seconds)
+            if seconds is None:
+                await self._wake  # nobody else waits for it, so a cancelled reader may take it along
+            else:
+                await asyncio.wait({self._wake}, timeout=seconds)
             return self._wake.done()
         return True
 
