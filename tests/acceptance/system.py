@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,13 +91,15 @@ def running_system(
     *,
     environment: Mapping[str, str] | None = None,
     sync_always: bool = True,
+    change: Callable[[str], str] = str,
 ) -> Iterator[System]:
-    """Started and ready; all processes have ended after the block. Ports are picked."""
+    """Started and ready; all processes have ended after the block. Ports are picked. change: what else the installation is to say."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="system", daemon=True)
     thread.start()
     ports = Ports(nats=0, simulator=free_port(), health=0)
     written = write_development(home, development or Development(limits=AMPLE), simulator_port=ports.simulator)
+    written.installation.write_text(change(written.installation.read_text()))
     supervisor = Supervisor(
         home=home,
         installation=written.installation,

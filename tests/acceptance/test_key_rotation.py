@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ordergate.cli.app import run
 from services.development import Development
 from tests.acceptance.desk import ACCOUNT, VENUE, Desk, open_desk, until
 from tests.acceptance.system import AMPLE, System, running_system
+from tests.unit.access.stage import say, serving
+from tests.unit.access.test_vault import TOKEN, FakeVault
 
 SIGNER = "order_submission"
 ORDERS_A_SECOND = 50
@@ -30,6 +33,10 @@ def rotating(tmp_path: Path) -> Iterator[System]:
     """A system whose venue knows three trading keys; the second and third are kept in the files of replicas that do not run."""
     with running_system(tmp_path, Development(limits=AMPLE, replicas=3)) as system:
         yield system
+
+
+async def _is_past(due: float) -> bool | None:
+    return True if time.monotonic() >= due else None
 
 
 def key_file(system: System, number: int = 1) -> Path:
@@ -82,7 +89,7 @@ async def test_a_key_is_changed_under_load_and_no_order_notices(
         new = ""
         for number in range(int(ORDERS_A_SECOND * SECONDS)):
             due = began + number / ORDERS_A_SECOND
-            await asyncio.sleep(max(0.0, due - time.monotonic()))  # the load's own pace
+            await until(partial(_is_past, due), what="the next order is due")
             if not new and time.monotonic() - began >= ROTATED_AFTER_SECONDS:
                 new = put(system, 2)
             at_ns = time.monotonic_ns()
@@ -173,3 +180,72 @@ async def test_a_key_file_that_was_taken_away_stops_its_key_without_the_bus_bein
         short = await desk.wait_order(await desk.place(validForMs=1_000))
         assert short["state"] == "expired"
         assert await desk.arrivals(short["clientOrderId"]) == []
+
+
+async def test_a_key_comes_from_vault_and_so_does_the_next(tmp_path: Path) -> None:
+    path = f"ordergate/{SIGNER}"
+    fake = FakeVault(secrets={path: []})
+    token_file = tmp_path / "token"
+    token_file.write_text(TOKEN)
+    token_file.chmod(0o400)
+
+    async def script(number: int, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await say(writer, fake.answer(vault.requests[number - 1]))
+
+    async with serving(script) as vault:
+
+        def from_vault(text: str) -> str:
+            fake.secrets[path] = [json.loads(Path(_key_path(text)).read_text())]
+            without = "\n".join(line for line in text.splitlines() if not line.startswith(f"{SIGNER} ="))
+            stored = f'[accounts.secrets]\n{SIGNER} = "{path}"\n'
+            at_vault = (
+                f'[vault]\nurl = "http://127.0.0.1:{vault.origin.port}"\ntoken_file = {json.dumps(str(token_file))}\n'
+            )
+            return f"{without}\n{stored}{at_vault}"
+
+        context = running_system(tmp_path, Development(limits=AMPLE, replicas=2), change=from_vault)
+        system = await asyncio.to_thread(context.__enter__)  # the services ask the vault of this loop
+        try:
+            async with open_desk(system.nats_url, system.simulator_url) as desk:
+                first = await desk.wait_order(await desk.place(), "filled")
+                fake.secrets[path].append(json.loads(key_file(system, 2).read_text()))
+                after = str(read_key(key_file(system, 2)).id)
+                await wait_state(desk, after, state="active")
+                order = await desk.wait_order(await desk.place(), "filled")
+                assert first["attempt"]["keyId"] != after == order["attempt"]["keyId"]
+                await wait_state(desk, first["attempt"]["keyId"], state="draining")
+        finally:
+            await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+def _key_path(text: str) -> str:
+    line = next(line for line in text.splitlines() if line.startswith(f"{SIGNER} ="))
+    return str(json.loads(line.partition("=")[2]))
+
+
+async def test_services_that_share_a_key_never_make_the_same_signature(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+
+    def shared(text: str) -> str:
+        """The pollers' key for the three that only read, with a mark for every key."""
+        path = _key_path(text).replace(SIGNER, "status_polling")
+        lines = [
+            f"{line.partition(' =')[0]} = {json.dumps(path)}"
+            if line.startswith(("fill_streaming =", "position_tracking ="))
+            else line.replace("[accounts.keys]", f"marks = {json.dumps(str(marks))}\n[accounts.keys]")
+            for line in text.splitlines()
+        ]
+        return "\n".join(lines)
+
+    with running_system(tmp_path, Development(limits=AMPLE), change=shared) as system:
+        async with open_desk(system.nats_url, system.simulator_url) as desk:
+            for order_id in [await desk.place() for _ in range(100)]:
+                await desk.wait_order(order_id, "filled")
+            await desk.wait_no_differences()
+            assert [row for row in await desk.arrivals() if row[4] == 401] == []
+        kept = {str(mark.relative_to(marks).parent) for mark in marks.rglob("*.mark")}
+        assert kept == {".", "status_polling", "fill_streaming", "position_tracking"}
+        killed = system.kill(SIGNER)
+        system.wait_restarted(SIGNER, killed)
+        async with open_desk(system.nats_url, system.simulator_url) as desk:
+            await desk.wait_order(await desk.place(), "filled")
