@@ -308,14 +308,14 @@ async def test_an_intent_that_another_replica_decided_is_not_answered_as_a_repet
     await place(bus, range(1))
     await asleep.wait()
     await replicas()
-    await place(bus, range(1, 3))
+    await place(bus, range(1, 30))  # more than the sleeper can hold
     await are_decided(bus, 1)
     woken.set()
-    await are_all_answered(bus, 3)
+    await are_all_answered(bus, 30)
     answer = await bus.jetstream.last(streams.AUDIT, subjects.answers_of(VENUE, ACCOUNT, StrategyName("alpha")))
     assert answer is None
     await place(bus, range(1))  # now it is one
-    await are_all_answered(bus, 4)
+    await are_all_answered(bus, 31)
     answer = await bus.jetstream.last(streams.AUDIT, subjects.answers_of(VENUE, ACCOUNT, StrategyName("alpha")))
     assert answer is not None
     assert orjson.loads(answer.data)["reason"] == "repeated"
