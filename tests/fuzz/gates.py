@@ -96,7 +96,7 @@ def _judge_intent(delivery: world.Delivery, books: world.Books, *, readable: boo
 # Small state in buckets.
 
 _BUCKETS: dict[str, Callable[[bytes], object]] = {
-    model.__name__: model.of for model in messages.FACTS if model.__name__.endswith(("Document", "Statement", "Message", "Acknowledgement", "Record"))
+    model.__name__: model.of for model in messages.FACTS if model.__name__.endswith(("Document", "Statement", "Message", "Acknowledgement", "Record", "Revocation", "Sighting"))
 }  # fmt: skip
 
 
