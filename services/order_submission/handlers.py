@@ -193,11 +193,11 @@ class OrderDesk:
 
     async def _write_ahead(self, attempting: _Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
         order = attempting.order
-        attempt = Attempt(
-            number=(order.attempt.number if order.attempt else 0) + 1, timestamp_ms=timestamp_ms, key_id=key_id
-        )
+        now_ms = self._clock.now_ms()
+        number = (order.attempt.number if order.attempt else 0) + 1
+        attempt = Attempt(number=number, timestamp_ms=timestamp_ms, key_id=key_id, began_at_ms=now_ms)
         fence = _fence_of(order) if attempting.proof is NonExecution.FENCED else None
-        event = SubmissionBegan(attempt=attempt, at_ms=self._clock.now_ms(), proof=attempting.proof, fence=fence)
+        event = SubmissionBegan(attempt=attempt, at_ms=now_ms, proof=attempting.proof, fence=fence)
         if not await self._advance(attempting, event):
             return False
         attempting.began = True

@@ -85,9 +85,13 @@ def track(entry: Entry, before: Tracked | None, now_ms: int) -> Tracked:
         restated_ms=order.revised_at_ms,
         attempt_since_ms=before.attempt_since_ms
         if before and same_attempt
-        else min(order.unknown_since_ms or since_ms, since_ms),
+        else min(_began_at_ms(order) or order.unknown_since_ms or since_ms, since_ms),
         absent_asked_ms=before.absent_asked_ms if before and same_attempt else [],
     )
+
+
+def _began_at_ms(order: Order) -> int | None:
+    return None if order.attempt is None else order.attempt.began_at_ms
 
 
 LEFT_AFTER_MS = 10_000

@@ -149,11 +149,15 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """Request number k as written ahead: signed with exactly timestamp_ms (venue time) by the key key_id, or not at all."""
+    """Request number k as written ahead: signed with exactly timestamp_ms (venue time) by the key key_id, or not at all.
+
+    began_at_ms: our own clock at the write-ahead; whoever settles the attempt after a restart measures its age from there.
+    """
 
     number: int
     timestamp_ms: int
     key_id: KeyId
+    began_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

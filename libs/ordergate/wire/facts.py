@@ -167,6 +167,7 @@ def order_document(order: Order, event: Event, *, append_id: str, correction: bo
             "number": order.attempt.number,
             "timestampMs": order.attempt.timestamp_ms,
             "keyId": order.attempt.key_id,
+            **({} if order.attempt.began_at_ms is None else {"beganAtMs": order.attempt.began_at_ms}),
         }
     if order.absence is not None:
         document["absence"] = _absence_document(order.absence)
@@ -527,6 +528,7 @@ def _attempt(document: Document) -> Attempt:
         number=_integer(document["number"]),
         timestamp_ms=_integer(document["timestampMs"]),
         key_id=KeyId(_text(document["keyId"])),
+        began_at_ms=_optional_integer(document.get("beganAtMs")),
     )
 
 

@@ -170,11 +170,12 @@ class _Part(BaseModel):
 
 
 class AttemptPart(_Part):
-    """Request number k as written ahead. timestampMs is the venue's time it is signed with."""
+    """Request number k as written ahead. timestampMs is the venue's time it is signed with, beganAtMs our own clock then."""
 
     number: Annotated[int, Field(ge=1)]
     timestamp_ms: TimeMs
     key_id: str
+    began_at_ms: TimeMs | None = None
 
 
 class EventKind(StrEnum):

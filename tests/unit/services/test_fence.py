@@ -201,6 +201,17 @@ def test_a_venue_clock_that_jumped_ahead_is_not_believed_before_our_own_has_wait
     assert world.state() is State.UNKNOWN
 
 
+def test_our_own_wait_begins_with_the_write_ahead_also_for_a_poller_that_came_later() -> None:
+    """It was restarted and called the order unknown four seconds after; that took nothing from the time that has passed."""
+    found = order(State.APPROVED)
+    began = replace(attempt(1), began_at_ms=SENT_AT)
+    found = apply(found, SubmissionBegan(attempt=began, at_ms=SENT_AT))
+    found = apply(found, OutcomeLost(attempt=1, reason="no_answer", error_id=ErrorId("e"), at_ms=SENT_AT + 4_000))
+    world = World(now=SENT_AT + 4_000)
+    look(world, found, FENCE + 10, FENCE + 310)
+    assert world.state() is State.NOT_PLACED
+
+
 def test_without_a_witness_an_unknown_order_stays_unknown() -> None:
     world = World(declaration=replace(DECLARATION, lookup_is_witness=False))
     look(world, unknown(), *range(FENCE + 1, FENCE + 60_000, 5_000))

@@ -82,7 +82,7 @@ def venue_order_id(number: int = 1) -> VenueOrderId:
 
 
 def attempt(number: int) -> Attempt:
-    return Attempt(number=number, timestamp_ms=SENT_AT + number, key_id=KeyId("k"))
+    return Attempt(number=number, timestamp_ms=SENT_AT + number, key_id=KeyId("k"), began_at_ms=SENT_AT + number)
 
 
 def view(status: State, executed: int = 0, *, at_ms: int = SENT_AT + 50, **changes: Any) -> VenueView:
