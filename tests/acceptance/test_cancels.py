@@ -83,7 +83,8 @@ async def test_an_order_canceled_before_it_was_sent_never_reaches_the_venue(desk
     assert (answer["outcome"], answer["reason"]) == ("done", "never_sent")
     waited_for = await desk.cancel(first["clientOrderId"])
     assert (await desk.wait_order(first["clientOrderId"], limit_seconds=20))["state"] == "canceled"
-    assert (await desk.wait_answer(waited_for))["reason"] == "already_canceled"
+    # The proof that the venue would not take it may be in the ledger already, or come while the cancel is in hand.
+    assert (await desk.wait_answer(waited_for))["reason"] in {"never_sent", "already_canceled"}
     assert await desk.arrivals(second["clientOrderId"]) == []
     assert await desk.venue_orders(first["clientOrderId"]) == []
     await desk.faults()

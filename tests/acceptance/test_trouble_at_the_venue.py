@@ -82,7 +82,12 @@ async def test_a_resting_order_whose_answer_was_lost_is_found_and_can_be_cancele
     body = desk.place_body(price=f"{price * 0.95:.1f}")
     await desk.faults({"kind": "answer_lost", "call": PLACE, "clientOrderId": body["clientOrderId"], "times": 1})
     await desk.publish(desk.subject(body), body)
-    intent = await desk.cancel(body["clientOrderId"])  # while nobody knows yet where the order is
+
+    async def arrived() -> bool | None:
+        return bool(await desk.arrivals(body["clientOrderId"])) or None
+
+    await until(arrived, what="the venue has the order")
+    intent = await desk.cancel(body["clientOrderId"])  # while nobody here knows yet where it is
     answer = await desk.wait_answer(intent, limit_seconds=20)
     assert answer["outcome"] == "done", answer
     assert (await desk.wait_order(body["clientOrderId"]))["state"] == "canceled"
@@ -207,7 +212,9 @@ async def test_a_proven_absence_is_sent_again_only_where_the_intent_asks_for_it_
     for body in bodies:
         await desk.publish(desk.subject(body), body)
     ended = await asyncio.gather(*(desk.wait_order(body["clientOrderId"], limit_seconds=40) for body in bodies))
-    assert [order["state"] for order in ended] == ["filled", "not_placed", "filled"]
+    assert [order["state"] for order in ended] == ["filled", "not_placed", "filled"], [
+        order.get("reason") for order in ended
+    ]
     assert [order["attempt"]["number"] for order in ended] == [2, 1, 1]
     states = ["approved", "submitting", "unknown", "approved", "submitting", "filled"]
     assert await desk.states(again["clientOrderId"]) == states

@@ -374,12 +374,14 @@ class Pool:
             if value is None:
                 continue
             try:
-                left_ms = BudgetFreeze.of(value).until_ms - self._now_ms()
+                freeze = BudgetFreeze.of(value)
             except Unreadable as error:
                 self._log.warning("a freeze cannot be read", error=str(error))
                 continue
+            # Never longer than the venue said: its clock as this process knows it may be behind by a step.
+            left_ms = min(freeze.until_ms - self._now_ms(), freeze.for_ms, FREEZE_SECONDS_MAX * 1_000)
             if left_ms > 0:
-                self._freeze(min(left_ms, FREEZE_SECONDS_MAX * 1_000))
+                self._freeze(left_ms)
 
     async def _watch_rain(self) -> None:
         async for value in self._values(CONTROL, keys.RAIN):
