@@ -22,7 +22,7 @@ demo: env  ## run the main job to its end; the last line is its result as JSON
 	@$(BIN)/python -m examples.demo
 
 test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 check: env  ## format, lint, strict types, import contracts, house tests
 	@$(BIN)/ruff format --check --quiet .
