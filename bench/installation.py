@@ -14,8 +14,9 @@ from typing import Any
 
 import aiohttp
 
+from ordergate.runtime.server import free_port
 from services.development import Development, write_development
-from services.supervisor import Ports, Supervisor, free_port
+from services.supervisor import Ports, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNTS = ("bench-0", "bench-1", "bench-2", "bench-3")

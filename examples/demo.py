@@ -25,11 +25,12 @@ from rich.table import Table
 from examples.evidence import Evidence, settle
 from examples.strategy import MARKETS, Strategy
 from ordergate.client import Gateway, connect
+from ordergate.runtime.server import free_port
 from ordergate.simulator.oracle import OrderId
 from ordergate.trading.errors import OrdergateError, Unavailable
 from ordergate.trading.order import State
 from services.development import VENUE, Development, write_development
-from services.supervisor import Ports, Supervisor, free_port
+from services.supervisor import Ports, Supervisor
 
 ACCOUNTS = ("main", "hedge")
 STRATEGY = "demo"

@@ -7,9 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
+from ordergate.runtime.server import free_port
 from ordergate.trading.errors import OrdergateError
 from services.development import Development, write_development
-from services.supervisor import Ports, Supervisor, free_port
+from services.supervisor import Ports, Supervisor
 
 READY_SECONDS = 30.0
 ENVIRONMENT = """environment:

@@ -8,9 +8,7 @@ import asyncio
 import json
 import logging
 import os
-import secrets
 import shutil
-import socket
 import sys
 import time
 import urllib.error
@@ -20,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ordergate.runtime.exits import EXIT_MISCONFIGURED
-from ordergate.runtime.server import EmbeddedServer
+from ordergate.runtime.server import EmbeddedServer, free_port
 from ordergate.trading.errors import BusUnavailable, Misconfigured, OrdergateError, Unavailable
 from ordergate.wire.streams import FILL_STREAMING, ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING
 
@@ -37,7 +35,6 @@ BUS_STARTS_MAX = 10
 BUS_HEALTH_SECONDS = 0.5
 BUS_ROOM_BYTES = 8 * 1024 * 1024
 """What must be free on its disk before a bus that ran out of it is started again."""
-PORTS_FROM, PORTS_COUNT = 15_000, 15_000
 
 _LOG = logging.getLogger("ordergate.supervisor")
 
@@ -110,7 +107,7 @@ class Supervisor:
         """Bus, declarations, simulator, services. Raises Misconfigured, PartFailed, BusUnavailable."""
         logs = self.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self._bus = EmbeddedServer(self.home / "bus", port=self.ports.nats or free_port(), sync_always=self.sync_always)
+        self._bus = EmbeddedServer(self.home / "bus", port=self.ports.nats, sync_always=self.sync_always)
         await asyncio.to_thread(self._bus.start)
         self._keep(self._keep_bus(self._bus))
         await self._provision(logs)
@@ -248,21 +245,6 @@ class Supervisor:
     def _fail(self, reason: str) -> None:
         self._reason = reason
         self._failure.set()
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses at this moment, below those that systems give to outgoing connections.
-
-    From that range the next connection of anybody could take it before its owner binds it, or while its owner is being restarted.
-    """
-    while True:
-        port = PORTS_FROM + secrets.randbelow(PORTS_COUNT)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 async def _launch(part: Part) -> None:

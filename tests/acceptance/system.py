@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ordergate.runtime.server import free_port
 from services.development import Development, write_development
-from services.supervisor import BUS, SIMULATOR, Ports, Supervisor, free_port
+from services.supervisor import BUS, SIMULATOR, Ports, Supervisor
 
 T = TypeVar("T")
 READY_SECONDS = 25.0

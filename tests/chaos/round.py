@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ordergate.client import Gateway, connect
+from ordergate.runtime.server import free_port
 from ordergate.trading.errors import OrdergateError
 from services.development import VENUE, Development, Written, write_development
-from services.supervisor import SERVICES, Ports, Supervisor, free_port
+from services.supervisor import SERVICES, Ports, Supervisor
 from tests.chaos.disturbances import KINDS, VENUE_FAULTS, VENUE_LINK, Ground, armed_points, freezing_point
 from tests.chaos.evidence import Evidence, post_json, settle
 from tests.chaos.explaining import unexplained

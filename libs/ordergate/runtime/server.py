@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +20,22 @@ _STOP_SECONDS = 10.0
 _HEALTH_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.005
 MAX_PAYLOAD_BYTES = 65_536
+PORTS_FROM, PORTS_COUNT = 15_000, 15_000
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at this moment, below those that systems give to outgoing connections.
+
+    From that range the next connection of anybody could take it before its owner binds it, or while its owner is being restarted.
+    """
+    while True:
+        port = PORTS_FROM + secrets.randbelow(PORTS_COUNT)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class EmbeddedServer:
@@ -25,7 +43,7 @@ class EmbeddedServer:
 
     def __init__(self, directory: Path, *, port: int = 0, sync_always: bool = True) -> None:
         self._directory = directory
-        self._port = port
+        self._port = port or free_port()
         self._sync_always = sync_always
         self._process: subprocess.Popen[bytes] | None = None
         self._health_url = ""
@@ -118,7 +136,7 @@ class EmbeddedServer:
     def _configuration(self) -> str:
         sync = "sync_interval: always" if self._sync_always else ""
         return f"""
-listen: "127.0.0.1:{self._port or -1}"
+listen: "127.0.0.1:{self._port}"
 http: "127.0.0.1:-1"
 server_name: ordergate
 ports_file_dir: {json.dumps(str(self._directory))}
