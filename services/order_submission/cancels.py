@@ -262,7 +262,7 @@ class CancelDesk:
         )
         answer = await self._ledger.append(apply(order, event), event, after=entry.sequence)
         if isinstance(answer, Won):
-            return Cancellation(outcome=AnswerOutcome.DONE, reason="never_sent")
+            return Cancellation(outcome=AnswerOutcome.DONE, reason=proof.value)
         return Cancellation(outcome=None, reason="order_moved", again_seconds=0.05)
 
     async def _settle(self, entry: Entry, outcome: Outcome) -> Cancellation:

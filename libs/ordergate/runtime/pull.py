@@ -16,6 +16,7 @@ SILENCE_SECONDS = 1.6  # longer than a request lives: if nothing at all was hear
 ABSENT_PAUSE_SECONDS = 0.05
 NOTHING_SECONDS = 0.001
 GULPS_IN_VAIN = 20
+"""After so many that brought nothing a paced reading waits for a message instead of asking."""
 
 Take = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Subject, ack reply, payload, raw headers."""
