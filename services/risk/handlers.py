@@ -244,7 +244,7 @@ class RiskDesk:
         if instrument is None:
             return "unknown_symbol", f"{request.key.symbol} is not traded in this account"
         reference = self._market.reference_price(self._venue, request.key.symbol)
-        is_fresh = reference is not None and now_ms - reference.venue_time_ms <= self._limits.reference_price_age_max_ms
+        is_fresh = reference is not None and now_ms - reference.observed_at_ms <= self._limits.reference_price_age_max_ms
         terms = check_terms(
             request.terms,
             instrument,

@@ -68,7 +68,7 @@ class Surroundings:
         return instrument() if symbol == BTC else None
 
     def reference_price(self, *_: object) -> ReferencePrice:
-        return ReferencePrice(symbol=BTC, price=Decimal(64_000), venue_time_ms=now_ms())
+        return ReferencePrice(symbol=BTC, price=Decimal(64_000), observed_at_ms=now_ms())
 
     def thrown(self, _: object) -> None:
         return None

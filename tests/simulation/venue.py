@@ -29,6 +29,7 @@ from ordergate.ports.venue import (
     Throttled,
     Unknown,
     VenuePosition,
+    VenuePrice,
     VenueTrade,
     WriteAhead,
 )
@@ -42,7 +43,7 @@ from ordergate.simulator.render import trade_fee
 from ordergate.trading.errors import ClockUnknown, VenueUnavailable
 from ordergate.trading.fills import Liquidity
 from ordergate.trading.ids import AccountName, ClientOrderId, ErrorId, KeyId, Symbol, TradeId, VenueOrderId
-from ordergate.trading.instrument import Instrument, ReferencePrice
+from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, OrderType, PositionSide, Side, State, VenueView
 from ordergate.venues.zetarium.parse import STATES, difference
 from tests.simulation.loop import EPOCH_MS, Node, Scheduler
@@ -274,10 +275,10 @@ class SimulatedVenue:
             if position.lots
         ]
 
-    def prices(self) -> list[ReferencePrice]:
+    def prices(self) -> list[VenuePrice]:
         now_ms = self._turn()
         return [
-            ReferencePrice(
+            VenuePrice(
                 symbol=Symbol(name), price=market.symbol.tick * market.mark, venue_time_ms=now_ms - self._offset_ms
             )
             for name, market in self.exchange.markets.items()
@@ -752,7 +753,7 @@ class SimMarket:
     async def instruments(self) -> Sequence[Instrument]:
         return await self._line.ask(self._line.venue.instruments)
 
-    async def prices(self) -> Sequence[ReferencePrice]:
+    async def prices(self) -> Sequence[VenuePrice]:
         return await self._line.ask(self._line.venue.prices)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from ordergate.ports.venue import VenuePrice
 from ordergate.trading.ids import Symbol, VenueName
 from ordergate.trading.instrument import Instrument, ReferencePrice
 
@@ -17,4 +18,5 @@ class MarketBoard(Protocol):
 
     async def post_instruments(self, venue: VenueName, instruments: list[Instrument]) -> None: ...
 
-    async def post_prices(self, venue: VenueName, prices: list[ReferencePrice]) -> None: ...
+    async def post_prices(self, venue: VenueName, prices: list[VenuePrice]) -> None:
+        """A price is as old as the moment when its venue time was last seen to move, so a venue that repeats itself is noticed."""

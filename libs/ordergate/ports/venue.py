@@ -16,7 +16,7 @@ from ordergate.trading.ids import (
     VenueName,
     VenueOrderId,
 )
-from ordergate.trading.instrument import Instrument, ReferencePrice
+from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import (
     OrderRequest,
     OrderType,
@@ -109,6 +109,15 @@ class VenuePosition:
     mark_price: Decimal
     unrealised_pnl: Decimal
     realised_pnl: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenuePrice:
+    """The price that a venue reckons with, and its own time for it."""
+
+    symbol: Symbol
+    price: Decimal
+    venue_time_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,4 +245,4 @@ class Market(Protocol):
 
     async def instruments(self) -> Sequence[Instrument]: ...
 
-    async def prices(self) -> Sequence[ReferencePrice]: ...
+    async def prices(self) -> Sequence[VenuePrice]: ...

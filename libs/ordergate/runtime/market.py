@@ -6,6 +6,7 @@ from decimal import Decimal
 import structlog
 
 from ordergate.ports.clock import Clock
+from ordergate.ports.venue import VenuePrice
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.amounts import is_bounded
 from ordergate.trading.errors import Unreadable
@@ -22,7 +23,8 @@ class ShelfMarketBoard:
     def __init__(self, shelf: BusShelf, *, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._posted: dict[str, Instrument | ReferencePrice] = {}
+        self._posted: dict[str, Instrument] = {}
+        self._posted_prices: dict[str, VenuePrice] = {}
 
     async def post_instruments(self, venue: VenueName, instruments: list[Instrument]) -> None:
         for instrument in instruments:
@@ -32,16 +34,22 @@ class ShelfMarketBoard:
             await self._shelf.put(key, _instrument_document(instrument, self._clock.now_ms()).to_bytes())
             self._posted[key] = instrument
 
-    async def post_prices(self, venue: VenueName, prices: list[ReferencePrice]) -> None:
+    async def post_prices(self, venue: VenueName, prices: list[VenuePrice]) -> None:
         for price in prices:
             key = keys.price(venue, price.symbol)
-            if self._posted.get(key) == price:
+            before = self._posted_prices.get(key)
+            if before is not None and before.venue_time_ms == price.venue_time_ms:
                 continue
+            now_ms = self._clock.now_ms()
             document = PriceDocument(
-                symbol=price.symbol, price=decimal_text(price.price), venue_time_ms=price.venue_time_ms
+                symbol=price.symbol,
+                price=decimal_text(price.price),
+                venue_time_ms=price.venue_time_ms,
+                # How long the first one has stood only the venue's own time can tell.
+                observed_at_ms=now_ms if before is not None else min(now_ms, price.venue_time_ms),
             )
             await self._shelf.put(key, document.to_bytes())
-            self._posted[key] = price
+            self._posted_prices[key] = price
 
 
 class ShelfMarketData:
@@ -149,4 +157,8 @@ def _price_of(value: bytes) -> ReferencePrice:
     price = _amount(document.price)
     if price == 0:
         raise Unreadable("a reference price of zero")
-    return ReferencePrice(symbol=Symbol(document.symbol), price=price, venue_time_ms=document.venue_time_ms)
+    return ReferencePrice(
+        symbol=Symbol(document.symbol),
+        price=price,
+        observed_at_ms=document.venue_time_ms if document.observed_at_ms is None else document.observed_at_ms,
+    )

@@ -32,9 +32,11 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencePrice:
+    """A venue's price with the moment since when nothing newer is known, by our own clock: the venue's may jump."""
+
     symbol: Symbol
     price: Decimal
-    venue_time_ms: int
+    observed_at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

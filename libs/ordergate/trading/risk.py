@@ -73,7 +73,7 @@ def check(  # noqa: PLR0917  each argument is a fact of another place, so that a
     that cannot be judged without one is refused, except a reduce-only one, which the position caps.
     """
     fresh = None
-    if reference is not None and now_ms - reference.venue_time_ms <= limits.reference_price_age_max_ms:
+    if reference is not None and now_ms - reference.observed_at_ms <= limits.reference_price_age_max_ms:
         fresh = reference.price
     terms = request.terms
     notional = _notional(terms, fresh)

@@ -692,11 +692,12 @@ class InstrumentDocument(_Fact):
 
 
 class PriceDocument(_Fact):
-    """A reference price."""
+    """A reference price. observedAtMs: our clock when venueTimeMs was last seen to move; None: from a version that did not say."""
 
     symbol: Name
     price: DecimalText
     venue_time_ms: TimeMs
+    observed_at_ms: TimeMs | None = None
 
 
 class ErrorDocument(_Fact):

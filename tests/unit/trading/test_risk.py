@@ -28,7 +28,7 @@ def judge(
 ) -> Passed | RiskRefusal:
     reference = None
     if price is not None:
-        reference = ReferencePrice(symbol=BTC, price=Decimal(price), venue_time_ms=price_at_ms)
+        reference = ReferencePrice(symbol=BTC, price=Decimal(price), observed_at_ms=price_at_ms)
     return check(
         request(99, asked=asked),
         RiskLimits(**limits),

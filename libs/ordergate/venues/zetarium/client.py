@@ -14,7 +14,7 @@ from ordergate.access.keys import Key
 from ordergate.access.keys.keychain import Keychain
 from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening, open_session
-from ordergate.access.session import Answered, Call, Document, Session, VenueManners
+from ordergate.access.session import Answered, Call, Session, VenueManners
 from ordergate.access.signing import sign_sorted_query
 from ordergate.access.upkeep import Upkeep
 from ordergate.ports.venue import (
@@ -28,12 +28,13 @@ from ordergate.ports.venue import (
     Priority,
     Unknown,
     VenuePosition,
+    VenuePrice,
     VenueTrade,
     WriteAhead,
 )
 from ordergate.trading.errors import Misuse, Unreadable, VenueUnavailable, WrongKey
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId, derive_error_id
-from ordergate.trading.instrument import Instrument, ReferencePrice
+from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, State, VenueView
 from ordergate.venues.zetarium import limits, models, parse
 from ordergate.venues.zetarium.declaration import DECLARATION
@@ -197,7 +198,7 @@ class ZetariumTrading(_Client):
 class _TimeReader(_Client):
     __slots__ = ()
 
-    async def _read(self, call: Call, parse_document: Callable[[Document], Fact]) -> Fact:
+    async def _read(self, call: Call, parse_document: Callable[[object], Fact]) -> Fact:
         document = await self.session.read(call)
         try:
             return parse_document(document)
@@ -292,7 +293,7 @@ class ZetariumMarket(_TimeReader):
         """`GET /v2/symbols`."""
         return await self._read(_public("/v2/symbols"), parse.instruments_answer)
 
-    async def prices(self) -> Sequence[ReferencePrice]:
+    async def prices(self) -> Sequence[VenuePrice]:
         """`GET /v2/tickers`: the mark prices, which the exchange's price band refers to."""
         return await self._read(_public("/v2/tickers"), parse.prices_answer)
 
@@ -357,7 +358,7 @@ def _refuse(request: OrderRequest) -> NotSent | None:
     return None
 
 
-def _judge_order(document: Document, request: OrderRequest) -> Executed | Unknown:
+def _judge_order(document: object, request: OrderRequest) -> Executed | Unknown:
     shown = parse.shown_order(document)
     if shown is None:
         return _unreadable("order", request.key.client_order_id)
@@ -366,7 +367,7 @@ def _judge_order(document: Document, request: OrderRequest) -> Executed | Unknow
     return Executed(view=shown)
 
 
-def _judge_batch(document: Document, requests: Sequence[OrderRequest]) -> tuple[Outcome, ...]:
+def _judge_batch(document: object, requests: Sequence[OrderRequest]) -> tuple[Outcome, ...]:
     try:
         legs = parse.check(models.BatchAnswer, document).results
     except Unreadable:
@@ -376,7 +377,7 @@ def _judge_batch(document: Document, requests: Sequence[OrderRequest]) -> tuple[
     return tuple(_judge_leg(leg, request) for leg, request in zip(legs, requests, strict=True))
 
 
-def _judge_leg(leg: Document, request: OrderRequest) -> Executed | NotExecuted | Unknown:
+def _judge_leg(leg: dict[str, object], request: OrderRequest) -> Executed | NotExecuted | Unknown:
     if leg.get("ok") is True:
         return _judge_order(leg, request)
     return classify_leg(leg, derive_error_id("leg", request.key.account, request.key.client_order_id))

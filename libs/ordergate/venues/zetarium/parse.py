@@ -8,11 +8,11 @@ from typing import TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from ordergate.ports.venue import Balance, VenuePosition, VenueTrade
+from ordergate.ports.venue import Balance, VenuePosition, VenuePrice, VenueTrade
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.fills import Liquidity
 from ordergate.trading.ids import ClientOrderId, ErrorId, Symbol, TradeId, VenueOrderId
-from ordergate.trading.instrument import Instrument, ReferencePrice
+from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, OrderType, PositionSide, Side, State, Terms, TimeInForce, VenueView
 from ordergate.venues.zetarium import models
 
@@ -155,9 +155,9 @@ def instruments_answer(document: object) -> list[Instrument]:
     ]
 
 
-def prices_answer(document: object) -> list[ReferencePrice]:
+def prices_answer(document: object) -> list[VenuePrice]:
     return [
-        ReferencePrice(symbol=Symbol(row.symbol), price=row.markPrice, venue_time_ms=row.time)
+        VenuePrice(symbol=Symbol(row.symbol), price=row.markPrice, venue_time_ms=row.time)
         for row in check(models.TickersAnswer, document).tickers
     ]
 
