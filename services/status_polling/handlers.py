@@ -6,6 +6,7 @@ clock passed timestamp + window + settle, a declaration that such a lookup would
 
 import asyncio
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from ordergate.ports.bus import Feed, Publisher, Shelf
 from ordergate.ports.checkpoint import Checkpoint, Mark
@@ -53,6 +54,8 @@ from services.status_polling.tracked import LiveBook, Tracked, track
 
 TRADES_PAGE = 1000
 LOOKUPS_AT_ONCE = 4
+POSITION_READINGS = 4
+POSITION_PAUSE_SECONDS = 0.25
 VENUE_TIME_SECONDS = 1.0
 """How long one reading of the venue's clock serves as the lower bound of a lookup's time."""
 
@@ -361,13 +364,25 @@ class PollingDesk:
         return await self._positions_agree(order)
 
     async def _positions_agree(self, order: Order) -> bool:
+        """Whether ours is the venue's. Where much is traded ours runs behind by a moment, so a disagreement is looked at again before it counts."""
+        for _ in range(POSITION_READINGS - 1):
+            if await self._do_positions_agree(order):
+                return True
+            await self._clock.sleep(POSITION_PAUSE_SECONDS)
+        return await self._do_positions_agree(order)
+
+    async def _do_positions_agree(self, order: Order) -> bool:
+        before = await self._our_quantity(order)
+        side = order.terms.position_side
         theirs = {
             (position.symbol, position.position_side): position.quantity for position in await self._reading.positions()
-        }
-        side = order.terms.position_side
+        }.get((order.key.symbol, side), ZERO)
+        return theirs in {before, await self._our_quantity(order)}
+
+    async def _our_quantity(self, order: Order) -> Decimal:
         stored = await self._positions.load(self._venue, self._account)
-        ours = next((s.position.leg(side).quantity for s in stored if s.position.symbol == order.key.symbol), ZERO)
-        return theirs.get((order.key.symbol, side), ZERO) == ours
+        side = order.terms.position_side
+        return next((s.position.leg(side).quantity for s in stored if s.position.symbol == order.key.symbol), ZERO)
 
     # What the ledger is told.
 

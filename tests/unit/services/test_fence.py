@@ -36,6 +36,9 @@ class World:
     shown: VenueView | None = None
     trades_shown: list[VenueTrade] = field(default_factory=list)
     positions_shown: list[VenuePosition] = field(default_factory=list)
+    disagreements: int | None = (
+        None  # how often positions_shown is shown before the position is what our fills say; None: for ever
+    )
     during_lookup: Callable[[], None] = lambda: None
     asked: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -47,6 +50,9 @@ class World:
 
     def monotonic(self) -> float:
         return self.now / 1000
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += round(seconds * 1_000)
 
     # ports.venue.Reading
     async def venue_time_ms(self) -> int:
@@ -69,7 +75,12 @@ class World:
         return self.trades_shown[:limit]
 
     async def positions(self) -> Sequence[VenuePosition]:
-        return self.positions_shown
+        return self.positions_shown if self.disagreements is None or self._disagree_once_more() else []
+
+    def _disagree_once_more(self) -> bool:
+        assert self.disagreements is not None
+        self.disagreements -= 1
+        return self.disagreements >= 0
 
     # ports.ledger.Ledger
     async def append(self, moved: Order, event: Event, *, after: int, correction: bool = False) -> Won | Lost:
@@ -232,6 +243,13 @@ def test_a_position_that_our_fills_do_not_explain_speaks_against_absence() -> No
     world = World(positions_shown=[position(10)])
     look(world, unknown(), FENCE + 1, FENCE + 2, FENCE + 3)
     assert world.state() is State.UNKNOWN
+
+
+def test_a_position_that_ran_ahead_of_our_fills_for_a_moment_delays_the_proof_by_no_more_than_that() -> None:
+    world = World(positions_shown=[position(10)], disagreements=2)
+    look(world, unknown(), FENCE + 1, FENCE + 2)
+    assert world.state() is State.NOT_PLACED
+    assert world.now <= FENCE + 2 + 500
 
 
 def test_an_order_that_is_found_is_what_the_venue_shows() -> None:
