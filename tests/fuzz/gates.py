@@ -236,7 +236,8 @@ def _try_venue(name: str, data: bytes) -> str:
         verdict = classify(call, response, lambda: ErrorId("ours"))
     if not isinstance(verdict, Answered):
         return type(verdict).__name__
-    for leg in (verdict.document, *verdict.document.values()):
+    document = verdict.document
+    for leg in (document, *document.values()) if isinstance(document, dict) else document:
         if isinstance(leg, dict):
             classify_leg(leg, ErrorId("ours"))
     try:

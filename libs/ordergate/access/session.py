@@ -5,7 +5,7 @@ on the socket there is no await: nothing that was true when the write-ahead said
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ from ordergate.trading.errors import ClockUnknown, VenueUnavailable
 from ordergate.trading.ids import ErrorId, derive_error_id
 
 Document = dict[str, Any]
+Answer = Document | list[Any]
+"""What a venue answers: JSON, an object or an array."""
 MILLISECONDS = 1_000
 BANNED = 418
 RAIN_SLOWNESS = 2.0
@@ -45,14 +47,20 @@ class Call:
     parameters: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     signed: bool = True
+    keyed: bool = False
+    """Not signed, but shown the key in its header, as Binance wants it for a listen key."""
     client_order_id: str | None = None
+
+    @property
+    def shows_key(self) -> bool:
+        return self.signed or self.keyed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The venue says that it did what was asked. document: the JSON object of the answer."""
+    """The venue says that it did what was asked. document: the JSON of the answer."""
 
-    document: Document
+    document: Answer
 
 
 @dataclass(slots=True)
@@ -72,7 +80,8 @@ class _Tried:
 Verdict = Answered | NotExecuted | Throttled | ClockRefused | Unknown
 Classify = Callable[[Call, Response, Callable[[], ErrorId]], Verdict]
 """The venue's error table. The last argument makes an ErrorId of ours, for a failure that bears none of the venue's."""
-ReadUsage = Callable[[Call, Response], Usage | None]
+ReadUsage = Callable[[Call, Response], Sequence[Usage]]
+"""What the headers of an answer say of the buckets, none or several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,14 +160,14 @@ class Session:
         tried = await self._attempt(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
         return tried.result
 
-    async def read(self, call: Call) -> Document:
+    async def read(self, call: Call) -> Answer:
         """A read, repeated while that may help. Raises VenueUnavailable when it does not, ClockUnknown when it cannot be signed."""
         document = await self.find(call)
         if document is None:
             raise VenueUnavailable(f"{call.method} {call.path}: the venue has no such thing")
         return document
 
-    async def find(self, call: Call) -> Document | None:
+    async def find(self, call: Call) -> Answer | None:
         """A read whose answer may be "there is none": then None. Raises as `read` does."""
         until = self.clock.monotonic() + self.patience.read_seconds_max
         attempt = 0
@@ -200,7 +209,7 @@ class Session:
 
     async def _attempt(self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None) -> "_Tried":
         tried = _Tried(call)
-        if call.signed and not await self._has_key(deadline_seconds):
+        if call.shows_key and not await self._has_key(deadline_seconds):
             return self._note(tried, NotSent(reason="no_key", retriable=True))
         granted = await self.limiter.take(call.weights, call.priority, deadline_seconds=deadline_seconds)
         tried.waited_ms = granted.waited_ms
@@ -212,7 +221,7 @@ class Session:
         if isinstance(connection, NothingSent):
             return self._note(tried, NotSent(reason=connection.reason, retriable=True))
         try:
-            if call.signed and not await self._take_key(tried):
+            if call.shows_key and not await self._take_key(tried):
                 return self._note(tried, NotSent(reason="no_key", retriable=True))
             if write_ahead is not None and not await self._write(write_ahead, tried):
                 return self._note(tried, NotSent(reason="write_ahead_refused", retriable=False))
@@ -244,7 +253,7 @@ class Session:
     async def _take_key(self, tried: "_Tried") -> bool:
         """One key for the whole attempt: written ahead, signed and told, whatever takes over meanwhile. Raises ClockUnknown."""
         tried.wielded = None if self.keychain is None else self.keychain.begin()
-        if tried.wielded is not None:
+        if tried.wielded is not None and tried.call.signed:
             tried.timestamp_ms = await self._next_timestamp()
         return tried.wielded is not None
 
@@ -282,11 +291,9 @@ class Session:
 
     def _settle(self, tried: "_Tried", response: Response) -> "_Tried":
         tried.status = response.status
-        usage = self.manners.read_usage(tried.call, response)
-        if usage is not None:
-            self.limiter.observe(
-                usage, sent_at_ms=tried.timestamp_ms or self.limiter.now_ms() - int(tried.latency_ms or 0)
-            )
+        sent_at_ms = tried.timestamp_ms or self.limiter.now_ms() - int(tried.latency_ms or 0)
+        for usage in self.manners.read_usage(tried.call, response):
+            self.limiter.observe(usage, sent_at_ms=sent_at_ms)
         verdict = self.manners.classify(tried.call, response, lambda: self._error_id(tried))
         if isinstance(verdict, Throttled):
             banned = response.status == BANNED
@@ -301,7 +308,7 @@ class Session:
     def _compose(self, tried: "_Tried") -> bytes:
         """The request's bytes. The query that is signed is the query that is sent: nothing after this touches it."""
         call, key = tried.call, None if tried.wielded is None else tried.wielded.key
-        if key is None:
+        if key is None or not call.signed:
             query = form_encode(call.parameters)
         else:
             query = self.manners.sign(call.parameters, tried.timestamp_ms, key)
@@ -360,11 +367,17 @@ _OUTCOMES: dict[type, str] = {
 
 def decode(body: bytes) -> Document | None:
     """The JSON object in `body`, or None: not JSON, or not an object."""
+    answer = decode_answer(body)
+    return answer if isinstance(answer, dict) else None
+
+
+def decode_answer(body: bytes) -> Answer | None:
+    """The JSON object or array in `body`, or None: not JSON, or neither."""
     try:
-        document = orjson.loads(body)
+        answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    return document if isinstance(document, dict) else None
+    return answer if isinstance(answer, dict | list) else None
 
 
 def _explain(call: Call, result: Verdict | NotSent) -> str:

@@ -9,14 +9,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ordergate.access.budget import Limit, Scope, divided
+from ordergate.access.budget import Limit, Scope, Usage, divided
 from ordergate.access.clock import Timestamps, VenueClock
 from ordergate.access.http import Engine
 from ordergate.access.keys import make_key
 from ordergate.access.keys.keychain import Keychain
 from ordergate.access.limiter import Limiter
 from ordergate.access.response import Response
-from ordergate.access.session import Answered, Call, Patience, RequestRecord, Session, VenueManners, decode
+from ordergate.access.session import (
+    Answered,
+    Call,
+    Patience,
+    RequestRecord,
+    Session,
+    VenueManners,
+    decode,
+    decode_answer,
+)
 from ordergate.access.signing import hmac_sha256_hex, sign_sorted_query
 from ordergate.ports.venue import ClockRefused, NotExecuted, NotSent, Priority, Throttled, Unknown
 from ordergate.trading.errors import BusUnavailable, ClockUnknown, VenueUnavailable
@@ -94,7 +103,7 @@ async def staged(script: Script, *, orders: int = 100, clock_known: bool = True)
                 key_header="X-API-KEY",
                 sign=sign_sorted_query,
                 classify=lambda _, response, own: classify(response, own()),
-                read_usage=lambda *_: None,
+                read_usage=lambda *_: (),
                 window_ms=5_000,
                 send_margin_ms=1_000,
             ),
@@ -398,3 +407,45 @@ async def test_what_cannot_be_signed_waits_for_a_key_and_uses_no_budget() -> Non
         asyncio.get_running_loop().call_soon(keychain.put_first, OTHER)
         assert isinstance(await stage.order(), Answered)
         assert [key_id for _, key_id in stage.wrote] == [OTHER.id]
+
+
+async def test_an_array_is_an_answer_too() -> None:
+    async with staged(says(answer(b'[{"id":1},{"id":2}]'))) as stage:
+        manners = replace(
+            stage.session.manners,
+            classify=lambda _, response, __: Answered(document=decode_answer(response.body) or {}),
+        )
+        session = replace(stage.session, manners=manners)
+        assert await session.read(READ) == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("text", [b"7", b'"text"', b"null", b"[1", b""])
+def test_what_is_neither_object_nor_array_is_no_answer(text: bytes) -> None:
+    assert decode_answer(text) is None
+
+
+async def test_a_call_that_only_shows_its_key_bears_neither_time_nor_signature() -> None:
+    listen = Call(
+        method="POST",
+        path="/v1/listenKey",
+        purpose="listen",
+        priority=Priority.RESOLVE,
+        weights={Scope.REQUESTS: 1},
+        signed=False,
+        keyed=True,
+    )
+    async with staged(says(OK), clock_known=False) as stage:
+        assert isinstance(await stage.session.change(listen, deadline_seconds=1), Answered)
+        [request] = stage.peer.requests
+        assert request.startswith(b"POST /v1/listenKey HTTP/1.1\r\n")
+        assert b"X-API-KEY: " + KEY.public.encode() in request
+        assert stage.records[-1].key_id == KEY.id
+
+
+async def test_every_bucket_that_the_headers_speak_of_is_corrected() -> None:
+    async with staged(says(OK)) as stage:
+        said = (Usage(scope=Scope.REQUESTS, limit=1_000, used=70), Usage(scope=Scope.ORDERS, limit=100, used=7))
+        session = replace(stage.session, manners=replace(stage.session.manners, read_usage=lambda *_: said))
+        await session.change(ORDER, deadline_seconds=1)
+        assert session.limiter.used(Scope.REQUESTS)[0] == 70
+        assert session.limiter.used(Scope.ORDERS)[0] == 7

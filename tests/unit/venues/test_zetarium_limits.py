@@ -27,7 +27,7 @@ def said(**headers: str) -> Response:
 )
 def test_the_headers_speak_of_the_narrowest_bucket_of_the_call(weights: Weights, scope: Scope) -> None:
     found = limits.read_usage(call(weights), said(limit="300", remaining="180"))
-    assert found == Usage(scope=scope, limit=300, used=120)
+    assert found == (Usage(scope=scope, limit=300, used=120),)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_headers_speak_of_the_narrowest_bucket_of_the_call(weights: Weights,
      {"limit": "300", "remaining": "many"}, {"limit": "9" * 30, "remaining": "1"}, {"limit": "٣", "remaining": "1"}],
 )  # fmt: skip
 def test_headers_that_say_nothing_sure_say_nothing(headers: dict[str, str]) -> None:
-    assert limits.read_usage(call(limits.READ), said(**headers)) is None
+    assert limits.read_usage(call(limits.READ), said(**headers)) == ()
 
 
 def test_every_signed_call_counts_as_a_request_and_every_scope_has_a_limit() -> None:

@@ -37,12 +37,12 @@ def shares(*, requests: float) -> Mapping[Scope, float]:
     return {Scope.REQUESTS: requests, Scope.ADDRESS: ADDRESS_SHARE}
 
 
-def read_usage(call: Call, response: Response) -> Usage | None:
+def read_usage(call: Call, response: Response) -> tuple[Usage, ...]:
     """The headers x-ratelimit-limit and -remaining speak of the narrowest bucket that the call counts in: the one named first in its weights."""
     limit, remaining = response.headers.get("x-ratelimit-limit", ""), response.headers.get("x-ratelimit-remaining", "")
     if not _is_count(limit) or not _is_count(remaining) or int(limit) == 0:
-        return None
-    return Usage(scope=next(iter(call.weights)), limit=int(limit), used=max(0, int(limit) - int(remaining)))
+        return ()
+    return (Usage(scope=next(iter(call.weights)), limit=int(limit), used=max(0, int(limit) - int(remaining))),)
 
 
 def _is_count(text: str) -> bool:
