@@ -136,7 +136,7 @@ class Engine(Protocol):
         """By name, as configured."""
 
     @property
-    def markets(self) -> Mapping[str, Market]:
+    def markets(self) -> Mapping[str, Market[Any, Any]]:
         """By symbol: book, last and mark price, halted."""
 
     def advance(self, now_ms: int) -> None:
