@@ -21,6 +21,7 @@ class Scope(StrEnum):
 
     REQUESTS = "requests"  # every signed call of the account
     ORDERS = "orders"
+    ORDERS_LONG = "orders_long"  # the same orders in a second, longer window
     BATCH = "batch"
     CLOSE = "close"
     ADDRESS = "address"  # unsigned calls
