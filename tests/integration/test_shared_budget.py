@@ -1,26 +1,29 @@
 """Processes that share a budget over a real bus, each with a connection of its own."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+import pytest
 import pytest_asyncio
 
 from bench.budget import Shape, measure
-from ordergate.access.budget import Limit, Scope, Weights
+from ordergate.access.budget import Limit, Published, Scope, Weights
 from ordergate.access.clock import VenueClock
 from ordergate.access.limiter import Denied, Freeze, Granted, Limiter
 from ordergate.access.opening import BudgetTerms
+from ordergate.cli.app import run
 from ordergate.ports.venue import Priority
-from ordergate.runtime.budget import Member, Pool
+from ordergate.runtime.budget import Member, Pool, Standing
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.metrics import Metrics
 from ordergate.runtime.server import EmbeddedServer
 from ordergate.runtime.shared_budgets import SharedBudgets
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.ids import AccountName, VenueName
 from ordergate.wire import keys, streams, subjects
-from ordergate.wire.messages import RainDocument
 from tests.integration.conftest import Connect
 from tests.integration.orders_at_hand import eventually
 
@@ -43,6 +46,7 @@ class Process:
     limiter: Limiter
     pools: tuple[Pool, ...]
     running: asyncio.Task[None]
+    budgets: SharedBudgets
 
     async def die(self) -> None:
         """As a killed process: nothing is withdrawn."""
@@ -68,7 +72,7 @@ async def start(bus: Bus, connected: Connect) -> AsyncIterator[Start]:
         budgets = SharedBudgets(own, member=member, address="here", clock=clock)
         terms = BudgetTerms(limits=LIMITS, shares=SHARES, order_weights=ORDER)
         limiter = budgets.of(VENUE, account)(terms, VenueClock(clock))
-        process = Process(own, limiter, budgets.pools, asyncio.create_task(budgets.run()))
+        process = Process(own, limiter, budgets.pools, asyncio.create_task(budgets.run()), budgets)
         started.append(process)
         return process
 
@@ -149,6 +153,89 @@ async def test_a_process_that_starts_during_a_ban_calls_nobody(start: Start) -> 
     assert isinstance(await late.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0.05), Denied)
 
 
+async def test_a_process_in_a_ban_does_not_make_even_its_first_call(start: Start) -> None:
+    first = await start("status_polling")
+    first.limiter.throttled(Freeze(for_ms=60_000, weights=PUBLIC, banned=True))
+    assert {pool.standing for pool in first.pools} <= {Standing.FROZEN, Standing.STARTING}
+    await eventually(lambda: not any(pool.is_writing for pool in first.pools))
+    late = await start("fill_streaming")
+    assert isinstance(await late.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0.6), Denied)
+
+
+async def test_a_crash_loop_without_an_owner_spends_one_fall_back_and_not_one_a_start(start: Start) -> None:
+    passed = []
+    for _ in range(4):
+        crashing = await start("status_polling")
+        passed.append(await spend(crashing, REQUEST, Priority.RESOLVE, seconds=0.1))
+        await eventually(lambda: not any(pool.is_writing for pool in crashing.pools))  # noqa: B023 - awaited at once
+        await crashing.die()
+    assert passed == [17, 0, 0, 0]
+    other = await start("fill_streaming")
+    assert await spend(other, REQUEST, Priority.RESOLVE, seconds=0.1) == 17, "another service has its own part"
+
+
+async def test_limits_that_the_venue_publishes_hold_for_every_process_and_for_those_that_start_later(
+    start: Start,
+) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
+    await eventually(lambda: owns(owner))
+    now_ms = SystemClock().now_ms()
+    lower = Published(scope=Scope.ORDERS, limit=100, window_ms=DAY, at_ms=now_ms)
+    yesterday = Published(scope=Scope.REQUESTS, limit=2_000, window_ms=DAY, at_ms=now_ms - DAY)
+    nonsense = Published(scope=Scope.ADDRESS, limit=0, window_ms=DAY, at_ms=now_ms)
+    (refused,) = other.limiter.publish([lower, yesterday, nonsense])
+    assert "above zero" in str(refused)
+    await eventually(lambda: owner.limiter.used(Scope.ORDERS)[1] == 100)
+    assert owner.limiter.used(Scope.REQUESTS)[1] == 2_000
+    assert await spend(owner, ORDER, Priority.PLACE, seconds=0.05) == 80
+    stored = [keys.budget_limits(pool.budget) for pool in owner.pools]
+    assert [await BusShelf(owner.bus, bucket=streams.CONTROL).get(key) is None for key in stored] == [True, False]
+    await owner.die()
+    successor = await start("order_submission")
+    await eventually(lambda: owns(successor))
+    assert successor.limiter.used(Scope.ORDERS)[1] == 100
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"", b"{", b'{"schema":1,"limits":[{"scope":"x","limit":1,"windowMs":1,"atMs":1}]}', b"\xff"]
+)
+async def test_what_cannot_be_read_about_a_budget_stops_nobody(start: Start, bus: Bus, nonsense: bytes) -> None:
+    subject = subjects.account_budget(VENUE, ACCOUNT)
+    leases, control = BusShelf(bus, bucket=streams.LEASES), BusShelf(bus, bucket=streams.CONTROL)
+    await leases.put(keys.budget_freeze(subject), nonsense)
+    await leases.put(keys.budget_alone(subject, "order_submission"), nonsense)
+    await control.put(keys.budget_limits(subject), nonsense)
+    await control.put(keys.RAIN, nonsense)
+    owner = await start("order_submission")
+    await eventually(lambda: owns(owner))
+    await control.put(keys.budget_limits(subject), nonsense)
+    assert isinstance(await owner.limiter.take(ORDER, Priority.PLACE, deadline_seconds=1), Granted)
+    assert not owner.running.done()
+
+
+async def test_who_owns_the_budget_is_a_metric(start: Start) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
+    await eventually(lambda: owns(owner))
+    assert isinstance(await other.limiter.take(REQUEST, Priority.RESOLVE, deadline_seconds=1), Granted)
+    subject = subjects.account_budget(VENUE, ACCOUNT)
+
+    def shown(process: Process) -> dict[str, float | None]:
+        metrics = Metrics("any")
+        process.budgets.sample(metrics)
+        find = metrics.registry.get_sample_value
+        labels = [{"budget": subject, "standing": each.value} for each in Standing]
+        return {each["standing"]: find("ordergate_budget_standing", each) for each in labels}
+
+    nothing = dict.fromkeys(Standing, 0.0)
+    assert shown(owner) == nothing | {Standing.OWNER: 1}
+    assert shown(other) == nothing | {Standing.LEASING: 1}
+    await owner.die()
+    assert isinstance(await other.limiter.take(REQUEST, Priority.RESOLVE, deadline_seconds=1), Granted)
+    assert shown(other) == nothing | {Standing.ALONE: 1}
+    other.limiter.throttled(Freeze(for_ms=60_000, weights=REQUEST, banned=False))
+    assert shown(other) == nothing | {Standing.FROZEN: 1}
+
+
 async def test_four_processes_at_three_times_the_limit_are_never_refused() -> None:
     shape = Shape(limit=300, window_ms=3_000, windows=2)
     shared = await measure("shared", shape)
@@ -170,10 +257,48 @@ async def test_a_budget_survives_a_bus_that_is_killed(start: Start, server: Embe
     assert not other.running.done()
 
 
-async def test_rain_halves_the_plan_of_every_process(start: Start, bus: Bus) -> None:
-    owner = await start("order_submission")
+def rains(process: Process) -> bool:
+    """In every one of its budgets."""
+    return process.limiter.raining and all(pool.is_raining for pool in process.pools)
+
+
+async def command(server: EmbeddedServer, *arguments: str) -> int:
+    return await asyncio.to_thread(run, ["--json", "--url", server.url, *arguments])
+
+
+async def test_rain_is_one_switch_for_every_process_and_for_those_that_start_later(
+    start: Start, server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner, other = await start("order_submission"), await start("status_polling")
     await eventually(lambda: owns(owner))
-    rain = RainDocument(falling=True, at_ms=SystemClock().now_ms())
-    await BusShelf(bus, bucket=streams.CONTROL).put(keys.RAIN, rain.to_bytes())
-    await eventually(lambda: owner.limiter.raining)
+    assert await command(server, "rain") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"falling": False, "sinceMs": None}
+    assert await command(server, "rain", "on") == 0
+    since_ms = json.loads(capsys.readouterr().out.splitlines()[-1])["sinceMs"]
+    assert abs(since_ms - SystemClock().now_ms()) < 10_000
+    await eventually(lambda: rains(owner) and rains(other))
+    late = await start("fill_streaming")
+    await eventually(lambda: rains(late))
+    assert await command(server, "rain", "on") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["sinceMs"] == since_ms, "it rains since then"
+    await command(server, "status")
+    status = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert status["rain"] == {"falling": True, "sinceMs": since_ms}
+    account = status["budgets"][subjects.account_budget(VENUE, ACCOUNT)]
+    assert account["owner"].startswith("i0.")
     assert await spend(owner, ORDER, Priority.PLACE, seconds=0.05) == 160
+    assert await command(server, "rain", "off") == 0
+    await eventually(lambda: not any(pool.is_raining for each in (owner, other, late) for pool in each.pools))
+    assert await spend(owner, ORDER, Priority.PLACE, seconds=0.05) == 160
+
+
+async def test_status_names_a_budget_that_nobody_owns_and_a_freeze(
+    start: Start, server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = await start("status_polling")
+    alone.limiter.throttled(Freeze(for_ms=60_000, weights=PUBLIC, banned=True))
+    await eventually(lambda: not any(pool.is_writing for pool in alone.pools))
+    assert await command(server, "status") == 1
+    problems = " ".join(json.loads(capsys.readouterr().out.splitlines()[-1])["problems"])
+    assert f"nobody owns {subjects.account_budget(VENUE, ACCOUNT)}" in problems
+    assert f"(418): {subjects.address_budget(VENUE, 'here')} is frozen for" in problems

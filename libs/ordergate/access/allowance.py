@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from ordergate.access.budget import Bucket, Limit, Part, Scope, Usage, Weights, fallback
+from ordergate.access.budget import Bucket, Limit, Part, Published, Scope, Usage, Weights, check_published, fallback
 from ordergate.access.treasury import Lease, Purse, Seen, Treasury, Windowed, Wish
 from ordergate.ports.venue import Priority
 
@@ -25,7 +25,7 @@ class Tenure(Protocol):
 
 class Allowance:
     """One account's buckets, or one address's. ask: somebody waits for a lease. shares: this process's part of the fall-back and of what may lie
-    unspent, by scope. monotonic: seconds.
+    unspent, by scope. monotonic: seconds. note_alone: something was spent of the fall-back; its successor must know.
     """
 
     def __init__(
@@ -35,10 +35,12 @@ class Allowance:
         shares: Mapping[Scope, float],
         monotonic: Callable[[], float],
         ask: Callable[[], None],
+        note_alone: Callable[[], None] = lambda: None,
     ) -> None:
         self.limits = tuple(limits)
         self._monotonic = monotonic
         self._ask = ask
+        self._note_alone = note_alone
         self._fallback = fallback(limits, shares=shares)
         self._purse = Purse(limits, shares=shares)
         self._treasury: Treasury | None = None
@@ -108,6 +110,12 @@ class Allowance:
         if self._treasury is not None:
             self._treasury.rain(falling)
 
+    def adopt(self, published: Published, now_ms: int) -> None:
+        """A limit that the venue publishes. Raises WrongLimit; the one that holds then stands."""
+        self._fallback.adopt(published, now_ms)
+        if self._treasury is not None:
+            self._treasury.adopt(published, now_ms)
+
     # Owning.
 
     @property
@@ -117,6 +125,8 @@ class Allowance:
         return self._treasury if tenure is not None and self._monotonic() < tenure.until else None
 
     def own(self, treasury: Treasury, tenure: Tenure) -> None:
+        for scope in self.scopes:
+            treasury.bucket(scope).follow(self._fallback.bucket(scope))
         self._treasury, self._tenure = treasury, tenure
         self._purse.clear()
         self._later.clear()
@@ -146,6 +156,10 @@ class Allowance:
         self._later = dict(later)
 
     def wishes(self, demand: Mapping[tuple[Scope, Priority], int], now_ms: int) -> list[Wish]:
+        for scope in self.scopes:
+            bucket = self._fallback.bucket(scope)
+            bucket.windows(now_ms)
+            self._purse.resize(scope, bucket.limit)
         asked = {
             (scope, priority): amount
             for (scope, priority), amount in demand.items()
@@ -163,6 +177,20 @@ class Allowance:
                 found[key] = found.get(key, 0) + held
         return found
 
+    def spent_alone(self) -> Windowed:
+        """Of the fall-back, in the windows that may still run."""
+        return {
+            (scope, window): amount
+            for scope in self.scopes
+            for window, amount in self._fallback.bucket(scope).ours().items()
+        }
+
+    def begin_alone_with(self, used: Windowed) -> None:
+        """What the process before this one spent of the fall-back: a start gives no second one."""
+        for (scope, window), amount in used.items():
+            if scope in self._windows:
+                self._fallback.bucket(scope).raise_to(window, amount)
+
     def seen(self) -> tuple[Seen, ...]:
         return tuple(self._seen.values())
 
@@ -171,6 +199,8 @@ class Allowance:
             return 0
         if self.is_alone:
             wait_ms = self._fallback.take(weights, priority, now_ms)
+            if not wait_ms:
+                self._note_alone()
             return min(wait_ms, self._away_left_ms())
         return self._wait_for_lease(weights, priority, now_ms)
 
@@ -229,6 +259,13 @@ class Allowances:
 
     def used(self, scope: Scope, now_ms: int) -> tuple[int, int]:
         return self._by_scope[scope].used(scope, now_ms)
+
+    def adopt(self, published: Published, now_ms: int) -> None:
+        allowance = self._by_scope.get(published.scope)
+        if allowance is None:
+            check_published(published, None)
+        else:
+            allowance.adopt(published, now_ms)
 
     def of(self, weights: Weights) -> tuple[Allowance, ...]:
         """Those in which a call of these weights counts."""

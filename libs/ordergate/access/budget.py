@@ -13,7 +13,7 @@ from enum import StrEnum
 from math import floor
 
 from ordergate.ports.venue import Priority
-from ordergate.trading.errors import Misconfigured
+from ordergate.trading.errors import Misconfigured, WrongLimit
 
 
 class Scope(StrEnum):
@@ -58,6 +58,34 @@ class Usage:
     scope: Scope
     limit: int
     used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A limit that a venue publishes while it runs (Binance: `rateLimits` of exchangeInfo). at_ms: when, by the venue's clock."""
+
+    scope: Scope
+    limit: int
+    window_ms: int
+    at_ms: int
+
+
+PUBLISHED_TIMES_MAX = 100
+"""A published limit so many times the declared one is taken for a mistake: believed, it would be no limit at all."""
+
+
+def check_published(published: Published, declared: Limit | None) -> None:
+    """Raises WrongLimit for what cannot be a limit of this bucket; the one that holds then stands."""
+    scope, limit = published.scope, published.limit
+    if declared is None:
+        raise WrongLimit(f"the venue publishes a limit of {scope}, which nothing counts here; declare it")
+    stands = f"the declared {declared.limit} in {declared.window_ms} ms stands"
+    if type(limit) is not int or limit < 1:
+        raise WrongLimit(f"the venue publishes a limit of {scope} that is no number above zero; {stands}")
+    if published.window_ms != declared.window_ms:
+        raise WrongLimit(f"the venue publishes a limit of {scope} for another window; {stands}; declare the window")
+    if limit > PUBLISHED_TIMES_MAX * declared.limit:
+        raise WrongLimit(f"the venue publishes {limit} for {scope}, over {PUBLISHED_TIMES_MAX} times as much; {stands}")
 
 
 PLAN = 0.8
@@ -134,10 +162,12 @@ class Bucket:
 
     __slots__ = (
         "_asked_ms",
+        "_coming",
         "_counts",
         "_guard_ms",
         "_maxima",
         "_part",
+        "_published",
         "_rain",
         "_span",
         "_window_ms",
@@ -147,7 +177,9 @@ class Bucket:
 
     def __init__(self, declared: Limit, part: Part) -> None:
         self.declared = declared
-        self.limit = declared.limit  # never above the declared one; lower where the venue says so
+        self.limit = declared.limit  # never above what was declared or published; lower where a header says so
+        self._published = declared.limit
+        self._coming: tuple[int, int] | None = None  # from which window on, a higher limit
         self._part = part
         self._rain = False
         self._window_ms = declared.window_ms
@@ -165,6 +197,8 @@ class Bucket:
         if now_ms == self._asked_ms:
             return self._span
         self._asked_ms, self._span = now_ms, self._windows(now_ms)
+        if self._coming is not None and self._span[0] >= self._coming[0]:
+            self._hold(self._coming[1])
         return self._span
 
     def _windows(self, now_ms: int) -> tuple[int, int]:
@@ -223,16 +257,46 @@ class Bucket:
         count.everybody = max(count.everybody, used)
 
     def lower(self, limit: int) -> None:
-        """The venue's word on its limit: a higher one than was declared is not believed."""
-        limit = min(self.declared.limit, limit)
-        if limit != self.limit:
+        """A header's word on the limit: a higher one than was declared or published is not believed, nor one below 1."""
+        limit = min(self._published, limit)
+        if limit != self.limit and limit > 0:
             self.limit = limit
             self._reckon()
+
+    def adopt(self, published: Published, now_ms: int) -> None:
+        """The venue's published limit: a lower one holds at once, a higher one from the window after its publication on, since parts of the
+        window that runs were given out by the lower. Raises WrongLimit.
+        """
+        check_published(published, self.declared)
+        if published.limit > self._published:
+            self._coming = (self.window(published.at_ms) + 1, published.limit)
+            self._asked_ms = -1
+            self.windows(now_ms)
+            return
+        self._coming = None
+        if published.limit < self._published:
+            self._published = published.limit
+            self.lower(min(self.limit, published.limit))
+
+    def follow(self, other: "Bucket") -> None:
+        """Whatever limit holds for another bucket of the same declaration, now or soon."""
+        self._published, self._coming, self.limit = other._published, other._coming, other.limit  # noqa: SLF001 - a twin
+        self._asked_ms = -1
+        self._reckon()
 
     def rain(self, falling: bool) -> None:  # noqa: FBT001 - named by the method
         if falling is not self._rain:
             self._rain = falling
             self._reckon()
+
+    def ours(self) -> dict[int, int]:
+        """What this process has used, by window."""
+        return {window: count.ours for window, count in self._counts.items() if count.ours}
+
+    def _hold(self, limit: int) -> None:
+        self._published = self.limit = limit
+        self._coming = None
+        self._reckon()
 
     def used(self, now_ms: int) -> int:
         count = self._counts.get(now_ms // self._window_ms)
@@ -307,6 +371,14 @@ class Budget:
             return
         bucket.lower(usage.limit)
         bucket.see(bucket.window(now_ms), usage.used)
+
+    def adopt(self, published: Published, now_ms: int) -> None:
+        """See Bucket.adopt. Raises WrongLimit."""
+        bucket = self._buckets.get(published.scope)
+        if bucket is None:
+            check_published(published, None)
+        else:
+            bucket.adopt(published, now_ms)
 
     def rain(self, falling: bool) -> None:  # noqa: FBT001 - named by the method
         for bucket in self._buckets.values():

@@ -33,6 +33,9 @@ class VenueClock:
         self._age_seconds_max = age_seconds_max
         self._uncertainty_ms_max = uncertainty_ms_max
         self._measurement: Measurement | None = None
+        self._paced: Measurement | None = None
+        self.rate_ppm: float | None = None
+        """How much faster the venue's clock runs than this machine's, as of the last two readings that were far enough apart."""
 
     @property
     def measurement(self) -> Measurement | None:
@@ -74,7 +77,17 @@ class VenueClock:
         if best.uncertainty_ms > self._uncertainty_ms_max:
             raise ClockUnknown(f"the venue's clock is known only to {best.uncertainty_ms:.0f} ms")
         self._measurement = best
+        self._pace(best)
         return best
+
+    def _pace(self, found: Measurement) -> None:
+        before = self._paced
+        if before is not None:
+            seconds = found.taken_at - before.taken_at
+            if seconds < RATE_SECONDS_MIN:
+                return
+            self.rate_ppm = (found.offset_ms - before.offset_ms) / seconds * 1_000
+        self._paced = found
 
     async def _sample(self, ask: AskTime) -> Measurement:
         asked_at = self._clock.monotonic()
@@ -85,6 +98,10 @@ class VenueClock:
             uncertainty_ms=(answered_at - asked_at) / 2 * 1_000,
             taken_at=answered_at,
         )
+
+
+RATE_SECONDS_MIN = 30.0
+"""Readings nearer to each other say more of the network than of the clocks."""
 
 
 class HighMark(Protocol):

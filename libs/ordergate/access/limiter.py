@@ -2,13 +2,14 @@
 
 import asyncio
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ordergate.access.budget import Scope, Usage, Weights
+from ordergate.access.budget import Published, Scope, Usage, Weights
 from ordergate.ports.clock import Clock
 from ordergate.ports.venue import Priority
+from ordergate.trading.errors import WrongLimit
 
 
 class Budget(Protocol):
@@ -18,6 +19,7 @@ class Budget(Protocol):
     def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None: ...
     def observe(self, usage: Usage, *, sent_at_ms: int, now_ms: int) -> None: ...
     def used(self, scope: Scope, now_ms: int) -> tuple[int, int]: ...
+    def adopt(self, published: Published, now_ms: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Freeze:
 
 
 WhenFrozen = Callable[[Freeze], None]
+WhenPublished = Callable[[Sequence[Published]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,8 @@ class _Waiter:
 class Limiter:
     """A budget with a bounded queue in front. now_ms gives the venue's time as well as it is known.
 
-    A freeze is kept by the monotonic clock: no step of any clock ends it early. when_frozen hears of each that the venue told this limiter.
+    A freeze is kept by the monotonic clock: no step of any clock ends it early. when_frozen hears of each that the venue told this limiter,
+    when_published of the limits that it published here.
     """
 
     def __init__(
@@ -70,12 +74,14 @@ class Limiter:
         now_ms: Callable[[], int],
         queue_max: int = 1_000,
         when_frozen: WhenFrozen | None = None,
+        when_published: WhenPublished | None = None,
     ) -> None:
         self._budget = budget
         self._clock = clock
         self._now_ms = now_ms
         self._queue_max = queue_max
         self._when_frozen = when_frozen
+        self._when_published = when_published
         self._frozen_until = 0.0  # monotonic seconds; 0: not at all
         self.raining = False
         self._queue: list[_Waiter] = []  # the best first
@@ -160,6 +166,25 @@ class Limiter:
 
     def observe(self, usage: Usage, *, sent_at_ms: int) -> None:
         self._budget.observe(usage, sent_at_ms=sent_at_ms, now_ms=self._now_ms())
+
+    def publish(self, limits: Iterable[Published]) -> tuple[WrongLimit, ...]:
+        """What the venue publishes of its limits, for this process and all that share the budget; the refused ones, with the reason.
+
+        A lower limit holds at once, a higher one from the next window on.
+        """
+        now_ms, taken, refused = self._now_ms(), list[Published](), list[WrongLimit]()
+        for published in limits:
+            try:
+                self._budget.adopt(published, now_ms)
+            except WrongLimit as wrong:
+                refused.append(wrong)
+            else:
+                taken.append(published)
+        if taken:
+            if self._when_published is not None:
+                self._when_published(taken)
+            self.rouse()
+        return tuple(refused)
 
     def _grant(self) -> None:
         """Let everybody pass who can, the best first. One who cannot does not hold up others that ask for something else."""

@@ -96,11 +96,16 @@ class Purse:
     """The leases of one process. share: its part of what may lie unspent, 0..1 by scope."""
 
     def __init__(self, limits: Sequence[Limit], *, shares: Mapping[Scope, float]) -> None:
-        self._most = {
-            limit.scope: max(limit.heaviest, floor(UNSPENT * limit.limit * shares.get(limit.scope, 1.0)))
-            for limit in limits
-        }
+        self._parts = {limit.scope: (limit.heaviest, UNSPENT * shares.get(limit.scope, 1.0)) for limit in limits}
+        self._most: dict[Scope, int] = {}
+        for limit in limits:
+            self.resize(limit.scope, limit.limit)
         self._leases: list[Lease] = []
+
+    def resize(self, scope: Scope, limit: int) -> None:
+        """Another limit holds than was declared."""
+        heaviest, part = self._parts[scope]
+        self._most[scope] = max(heaviest, floor(part * limit))
 
     def add(self, leases: Iterable[Lease]) -> None:
         self._leases += leases

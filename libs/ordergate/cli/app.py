@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -280,10 +281,26 @@ def resume(
 
 @app.command()
 def status(context: typer.Context) -> int:
-    """Say how it stands: bus, streams, services, unknown orders, kill switch, budget, drift. 1 if something is wrong."""
+    """Say how it stands: bus, streams, services, unknown orders, kill switch, rain, budget, drift. 1 if something is wrong."""
     from ordergate.cli import standing  # noqa: PLC0415 - see the law of this room
 
     return _end(standing.status(context.obj))
+
+
+class Rain(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+@app.command()
+def rain(
+    context: typer.Context,
+    switch: Annotated[Rain | None, typer.Argument(case_sensitive=False, help="none: say how it is")] = None,
+) -> int:
+    """Turn rain mode on or off for every process: half of every plan, every pause twice as long."""
+    from ordergate.cli import raining  # noqa: PLC0415 - see the law of this room
+
+    return _end(raining.rain(context.obj, falling=None if switch is None else switch is Rain.ON))
 
 
 @app.command()

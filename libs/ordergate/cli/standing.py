@@ -12,6 +12,7 @@ from ordergate.cli import reading, say
 from ordergate.cli.caller import Caller, Line, open_bus, open_line
 from ordergate.cli.exits import Exit
 from ordergate.cli.killing import StandingKill, standing_kills
+from ordergate.cli.raining import BudgetStanding, rain_document, rain_text, read_budgets, read_rain
 from ordergate.client.replay import Start
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import Refusal
@@ -19,7 +20,7 @@ from ordergate.runtime.presence import present
 from ordergate.trading.errors import BusUnavailable, Unreadable
 from ordergate.trading.order import IN_FLIGHT, Order, State
 from ordergate.wire import streams, subjects
-from ordergate.wire.messages import DriftMessage
+from ordergate.wire.messages import DriftMessage, RainDocument
 
 LIMIT_SECONDS = 10.0
 MINUTE_MS = 60_000
@@ -89,6 +90,8 @@ class Standing:
     live: tuple[Order, ...]
     kills: tuple[StandingKill, ...]
     drift: tuple[DriftMessage, ...]
+    rain: RainDocument | None = None
+    budgets: tuple[BudgetStanding, ...] = ()
     lane_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -128,6 +131,16 @@ class Standing:
         ]
         found += [f"the kill switch is thrown: {kill.describe()}; see `ordergate resume`" for kill in self.kills]
         found += [f"drift of {each.what}: {each.message}; proposal: {each.proposal}" for each in self.drift]
+        found += [
+            f"nobody owns {each.name}: every process lives on its part of the fall-back; see the log of order_submission"
+            for each in self.budgets
+            if each.owner is None
+        ]
+        found += [
+            f"the venue told us to stop ({'418' if each.banned else '429'}): {each.name} is frozen for {say.duration(left_ms)}"
+            for each in self.budgets
+            if (left_ms := each.frozen_until_ms - self.now_ms) > 0
+        ]
         throttled = sum(each.throttled for each in self.requests.values())
         found += [f"the venue throttled {throttled} requests in the last minute"] if throttled else []
         return found
@@ -168,6 +181,8 @@ async def read(bus: Bus, line: Line, caller: Caller) -> Standing:
         live=tuple(live.values()),
         kills=tuple(await standing_kills(bus)) if there else (),
         drift=tuple(await _drift(line, caller)) if has_audit else (),
+        rain=await read_rain(bus) if there else None,
+        budgets=tuple(await read_budgets(bus, caller.venue, caller.account)) if there else (),
         lane_of={streams.RISK: streams.durable_name(streams.RISK, caller.venue, caller.account)},
     )
 
@@ -257,6 +272,11 @@ def as_document(standing: Standing, caller: Caller) -> dict[str, Any]:
             "unknown": standing.unknown,
         },
         "kills": [kill.to_json() for kill in standing.kills],
+        "rain": rain_document(standing.rain),
+        "budgets": {
+            each.name: {"owner": each.owner, "frozenUntilMs": each.frozen_until_ms or None, "banned": each.banned}
+            for each in standing.budgets
+        },
         "requestsLastMinute": {
             service: {
                 "count": each.count,
@@ -283,12 +303,14 @@ def as_text(standing: Standing, caller: Caller) -> list[str]:
         f"orders    {len(standing.live)} live, {in_flight} in flight, {len(standing.unknown)} unknown",
         f"kill      {'; '.join(kill.describe() for kill in standing.kills) or 'not thrown'}",
         f"drift     {'; '.join(each.message for each in standing.drift) or 'none'}",
+        f"rain      {rain_text(standing.rain)}",
         f"budget    weight {weight} in the last minute",
     ]
     lines += [
         f"          {each.count:6} requests, weight {each.weight}, throttled {each.throttled}, failed {each.failed}: {name}"
         for name, each in sorted(standing.requests.items())
     ]
+    lines += [f"          {each.name} is owned by {each.owner or 'nobody'}" for each in standing.budgets]
     lines.append("streams")
     lines += [
         f"          {each.messages:10} messages {_size(each.size_bytes):>10}  {each.name}"

@@ -3,19 +3,23 @@
 What is decided stands in access.treasury and access.allowance, without a bus. Here a pool (an account's buckets, or an address's) gets its owner by a
 lease in LEASES, its leases by core requests, and its freezes by a core announcement for speed and a key in LEASES for who was not there to hear.
 A process that reaches no owner goes on with its part of the fall-back, and asks again twice a second.
+
+Nothing is given to anybody before it is known what LEASES and CONTROL say: a process that is started again in a ban, in a window in which its
+predecessor has spent the fall-back, or after the venue lowered a limit, begins there and not afresh.
 """
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import structlog
 from nats.errors import Error as NatsError
 
 from ordergate.access.allowance import Allowance, Allowances
-from ordergate.access.budget import Limit, Scope
+from ordergate.access.budget import Limit, Published, Scope
 from ordergate.access.limiter import Freeze, Limiter
 from ordergate.access.treasury import Lease, Seen, Stock, Treasury, Windowed, Wish
 from ordergate.ports.clock import Clock
@@ -25,9 +29,10 @@ from ordergate.runtime.lean import Reply, Unanswered
 from ordergate.runtime.ownership import Ownership
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.transport import Sink
-from ordergate.trading.errors import BusUnavailable, Unreadable
+from ordergate.trading.errors import BusUnavailable, Unreadable, WrongLimit
 from ordergate.wire import keys, subjects
 from ordergate.wire.messages import (
+    BudgetAlone,
     BudgetAnswer,
     BudgetFreeze,
     BudgetLater,
@@ -36,6 +41,8 @@ from ordergate.wire.messages import (
     BudgetRequest,
     BudgetUse,
     BudgetWish,
+    LimitsDocument,
+    PublishedLimit,
     RainDocument,
 )
 from ordergate.wire.streams import CONTROL, LEASES
@@ -45,6 +52,17 @@ REPORTS_SECONDS = 0.15
 """How long a fresh owner listens to what the others have used. Who is slower than that is known by the records of his requests."""
 FREEZE_SECONDS_MAX = 4 * 86_400
 LISTEN_AGAIN_SECONDS = 0.2
+
+
+class Standing(StrEnum):
+    """How a process stands to a budget at this moment."""
+
+    STARTING = "starting"  # it does not know yet what holds, and calls nobody
+    OWNER = "owner"
+    LEASING = "leasing"
+    ALONE = "alone"  # it reaches no owner, and lives on its part of the fall-back
+    FROZEN = "frozen"  # the venue said when to come back
+
 
 TakeStock = Callable[[Stock, Sequence[Limit], int], Awaitable[None]]
 """Fill in what the streams know of the windows that run; the number is the venue's time."""
@@ -98,32 +116,136 @@ class Pool:
         self._raining = False
         self._log = structlog.get_logger("budget")
         self._telling: set[asyncio.Task[None]] = set()
+        self._recalling: asyncio.Task[None] | None = None
+        self._recalled = False
+        self._listening: list[int] = []
+        self._keeping_alone = False
+        self._published: dict[Scope, Published] = {}
+        self._frozen_until = 0.0  # monotonic seconds
         self.counts = PoolCounts()
-        self.allowance = Allowance(limits, shares=shares, monotonic=clock.monotonic, ask=self._ask_soon)
+        self.allowance = Allowance(
+            limits, shares=shares, monotonic=clock.monotonic, ask=self._ask_soon, note_alone=self._keep_alone_soon
+        )
+
+    @property
+    def budget(self) -> str:
+        return self._budget
 
     @property
     def is_owner(self) -> bool:
         return self.allowance.treasury is not None
 
+    @property
+    def is_raining(self) -> bool:
+        return self._raining
+
+    @property
+    def standing(self) -> Standing:
+        if not self._recalled:
+            return Standing.STARTING
+        if self._clock.monotonic() < self._frozen_until:
+            return Standing.FROZEN
+        if self.is_owner:
+            return Standing.OWNER
+        return Standing.ALONE if self.allowance.is_alone else Standing.LEASING
+
+    @property
+    def is_writing(self) -> bool:
+        """Something that others must know is not stored yet."""
+        return bool(self._telling)
+
+    @property
+    def publishes(self) -> Mapping[Scope, int]:
+        """The limits that the venue publishes, as far as this process knows."""
+        return {scope: published.limit for scope, published in self._published.items()}
+
     def join(self, limiter: Limiter) -> None:
-        """Its waiters are asked for, and it is frozen with the others."""
+        """Its waiters are asked for, and it is frozen with the others, also by what they were told before it came."""
         self._limiters.append(limiter)
+        limiter.rain(self._raining)
+        left_ms = int((self._frozen_until - self._clock.monotonic()) * 1_000)
+        if left_ms > 0:
+            limiter.freeze(for_ms=left_ms)
 
     async def run(self) -> None:
         """Listen, and own the budget when nobody else does, until cancelled."""
-        numbers = [
-            await self._listen(subjects.budget_freeze(self._budget), self._hear_freeze),
-            await self._listen(subjects.budget_owner(self._budget), self._hear_owner),
-        ]
         try:
+            await self._recall_soon()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_freezes())
-                group.create_task(self._watch_rain())
+                group.create_task(self._watch_control())
                 if self._member.may_own:
                     group.create_task(self._campaign())
         finally:
-            for number in numbers:
+            for number in self._listening:
                 await self._silence(number)
+
+    # Starting.
+
+    def _recall_soon(self) -> "asyncio.Task[None]":
+        if self._recalling is None:
+            self._recalling = asyncio.ensure_future(self._recall())
+        return self._recalling
+
+    async def _recall(self) -> None:
+        """What was said before this process was there, and what the one before it has spent. Listening comes first, so nothing falls between."""
+        self._listening = [
+            await self._listen(subjects.budget_freeze(self._budget), self._hear_freeze),
+            await self._listen(subjects.budget_owner(self._budget), self._hear_owner),
+        ]
+        alone = keys.budget_alone(self._budget, self._member.service)
+        self._take(self._heed_freeze, await self._stored(LEASES, keys.budget_freeze(self._budget)))
+        self._take(self._heed_alone, await self._stored(LEASES, alone))
+        self._take(self._heed_limits, await self._stored(CONTROL, keys.budget_limits(self._budget)))
+        self._take(self._heed_rain, await self._stored(CONTROL, keys.RAIN))
+        self._recalled = True
+        self._rouse()
+
+    async def _stored(self, bucket: str, key: str) -> bytes | None:
+        while True:
+            try:
+                return await BusShelf(self._bus, bucket=bucket).get(key)
+            except BusUnavailable as away:
+                self._log.warning("the bus is away", error=str(away))
+                await self._clock.sleep(LISTEN_AGAIN_SECONDS)
+
+    def _take(self, heed: Callable[[bytes | None], None], value: bytes | None) -> None:
+        """What cannot be read changes nothing, and stops nobody."""
+        try:
+            heed(value)
+        except (Unreadable, ValueError) as error:
+            self._log.warning("a word on the budget cannot be read", error=str(error))
+
+    def _heed_freeze(self, value: bytes | None) -> None:
+        if value is not None:
+            freeze = BudgetFreeze.of(value)
+            # Who is told late freezes for what is left, but never for longer than the venue said, whatever his clock is.
+            left_ms = min(freeze.until_ms - self._now_ms(), freeze.for_ms, FREEZE_SECONDS_MAX * 1_000)
+            if left_ms > 0:
+                self._freeze(left_ms)
+
+    def _heed_alone(self, value: bytes | None) -> None:
+        if value is not None:
+            used = BudgetAlone.of(value).used
+            self.allowance.begin_alone_with({(Scope(each.scope), each.window): each.amount for each in used})
+
+    def _heed_limits(self, value: bytes | None) -> None:
+        for each in () if value is None else LimitsDocument.of(value).limits:
+            published = Published(scope=Scope(each.scope), limit=each.limit, window_ms=each.window_ms, at_ms=each.at_ms)
+            try:
+                self.allowance.adopt(published, self._now_ms())
+            except WrongLimit as wrong:
+                self._log.warning("a published limit is refused", error=str(wrong))
+            else:
+                self._published[published.scope] = published
+        self._rouse()
+
+    def _heed_rain(self, value: bytes | None) -> None:
+        self._raining = value is not None and RainDocument.of(value).falling
+        self.allowance.rain(self._raining)
+        for limiter in self._limiters:
+            limiter.rain(self._raining)
+        self._rouse()
 
     async def _listen(self, subject: str, sink: Sink) -> int:
         """Until the bus has heard it. A subscription that a lost connection left behind only answers twice."""
@@ -148,6 +270,10 @@ class Pool:
             asyncio.get_running_loop().call_soon(self._ask)
 
     def _ask(self) -> None:
+        if not self._recalled:
+            self._asking = False
+            self._recall_soon()  # it rouses those who wait
+            return
         wishes = self.allowance.wishes(self._demand(), self._now_ms())
         if not wishes or self.is_owner:
             self._asking = False
@@ -344,17 +470,8 @@ class Pool:
         body = message.to_bytes()
         self._bus.client.post(subjects.budget_freeze(self._budget), body)
         self._freeze(for_ms)
-        task = asyncio.ensure_future(self._keep_freeze(body, max(1, math.ceil(for_ms / 1_000))))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _keep_freeze(self, body: bytes, ttl_seconds: int) -> None:
-        try:
-            await BusShelf(self._bus, bucket=LEASES).put(
-                keys.budget_freeze(self._budget), body, ttl_seconds=ttl_seconds
-            )
-        except BusUnavailable as away:
-            self._log.warning("a freeze was not stored", error=str(away))
+        seconds = max(1, math.ceil(for_ms / 1_000))
+        self._keep(LEASES, keys.budget_freeze(self._budget), body, ttl_seconds=seconds)
 
     def _hear_freeze(self, _subject: bytes, _reply: bytes, data: bytes, _headers: bytes | None) -> None:
         try:
@@ -366,39 +483,77 @@ class Pool:
             self._freeze(message.for_ms)
 
     def _freeze(self, for_ms: int) -> None:
+        self._frozen_until = max(self._frozen_until, self._clock.monotonic() + for_ms / 1_000)
         for limiter in self._limiters:
             limiter.freeze(for_ms=for_ms)
 
     async def _watch_freezes(self) -> None:
-        async for value in self._values(LEASES, keys.budget_freeze(self._budget)):
-            if value is None:
-                continue
-            try:
-                freeze = BudgetFreeze.of(value)
-            except Unreadable as error:
-                self._log.warning("a freeze cannot be read", error=str(error))
-                continue
-            # Never longer than the venue said: its clock as this process knows it may be behind by a step.
-            left_ms = min(freeze.until_ms - self._now_ms(), freeze.for_ms, FREEZE_SECONDS_MAX * 1_000)
-            if left_ms > 0:
-                self._freeze(left_ms)
+        async for _, value in self._values(LEASES, keys.budget_freeze(self._budget)):
+            self._take(self._heed_freeze, value)
 
-    async def _watch_rain(self) -> None:
-        async for value in self._values(CONTROL, keys.RAIN):
-            try:
-                self._raining = value is not None and RainDocument.of(value).falling
-            except Unreadable as error:
-                self._log.warning("the rain cannot be read", error=str(error))
-                continue
-            self.allowance.rain(self._raining)
-            for limiter in self._limiters:
-                limiter.rain(self._raining)
+    async def _watch_control(self) -> None:
+        limits = keys.budget_limits(self._budget)
+        async for key, value in self._values(CONTROL, keys.RAIN, limits):
+            self._take(self._heed_limits if key == limits else self._heed_rain, value)
 
-    async def _values(self, bucket: str, key: str) -> AsyncGenerator[bytes | None, None]:
-        async with aclosing(BusShelf(self._bus, bucket=bucket).watch(key)) as changes:
+    async def _values(self, bucket: str, *wanted: str) -> AsyncGenerator[tuple[str, bytes | None], None]:
+        async with aclosing(BusShelf(self._bus, bucket=bucket).watch(*wanted)) as changes:
             async for change in changes:
                 if change is not None:
-                    yield change[1]
+                    yield change
+
+    # Writing down.
+
+    def publish(self, limits: Iterable[Published]) -> None:
+        """The venue publishes these limits: everybody who shares the budget, and who starts later, holds to them."""
+        fresh = {each.scope: each for each in limits if not self._knows(each)}
+        if not fresh:
+            return
+        self._published.update(fresh)
+        parts = [
+            PublishedLimit(scope=each.scope.value, limit=each.limit, window_ms=each.window_ms, at_ms=each.at_ms)
+            for each in self._published.values()
+        ]
+        document = LimitsDocument(limits=tuple(parts))
+        self._keep(CONTROL, keys.budget_limits(self._budget), document.to_bytes(), ttl_seconds=None)
+
+    def _knows(self, published: Published) -> bool:
+        known = self._published.get(published.scope)
+        return known is not None and known.limit == published.limit
+
+    def _keep_alone_soon(self) -> None:
+        """Written once a turn of the event loop at most, and one at a time: what is spent meanwhile is in the next."""
+        if not self._keeping_alone:
+            self._keeping_alone = True
+            self._run(self._keep_alone())
+
+    async def _keep_alone(self) -> None:
+        written: Windowed = {}
+        seconds = max(1, math.ceil(2 * max(limit.window_ms for limit in self.allowance.limits) / 1_000))
+        try:
+            while (spent := self.allowance.spent_alone()) != written:
+                document = BudgetAlone(instance=self._member.instance, used=_uses(spent))
+                key = keys.budget_alone(self._budget, self._member.service)
+                await BusShelf(self._bus, bucket=LEASES).put(key, document.to_bytes(), ttl_seconds=seconds)
+                written = spent
+        except BusUnavailable as away:
+            self._log.warning("what was spent alone was not stored", error=str(away))
+        finally:
+            self._keeping_alone = False
+
+    def _keep(self, bucket: str, key: str, body: bytes, *, ttl_seconds: int | None) -> None:
+        self._run(self._put(bucket, key, body, ttl_seconds))
+
+    async def _put(self, bucket: str, key: str, body: bytes, ttl_seconds: int | None) -> None:
+        try:
+            await BusShelf(self._bus, bucket=bucket).put(key, body, ttl_seconds=ttl_seconds)
+        except BusUnavailable as away:
+            self._log.warning("a word on the budget was not stored", key=key, error=str(away))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -424,9 +579,14 @@ class SharedBudget:
             now_ms=self.now_ms,
             queue_max=self.queue_max,
             when_frozen=self._tell,
+            when_published=self._publish,
         )
         self.account.join(self.limiter)
         self.address.join(self.limiter)
+
+    def _publish(self, limits: Sequence[Published]) -> None:
+        for pool in (self.account, self.address):
+            pool.publish(each for each in limits if each.scope in pool.allowance.scopes)
 
     def _tell(self, freeze: Freeze) -> None:
         """A ban is about the address; anything else about what the call counts in."""

@@ -46,6 +46,12 @@ class Metrics:
         self._clock_drift = _gauge(
             registry, "venue_clock_drift_seconds", "How far the offset has moved since it was first read.", "venue"
         )
+        self._clock_rate = _gauge(
+            registry,
+            "venue_clock_rate_ppm",
+            "How much faster the venue's clock runs than ours, in millionths.",
+            "venue",
+        )
         self._budget_used = _gauge(
             registry, "budget_used", "Units of a limit used in its window.", "venue", "account", "bucket"
         )
@@ -94,6 +100,20 @@ class Metrics:
         self._budget_waiting = _gauge(
             registry, "budget_waiting", "Calls that wait for budget now.", "venue", "account", "session"
         )
+        self._budget_standing = _gauge(
+            registry,
+            "budget_standing",
+            "1 for how this process stands to a shared budget (owner, leasing, alone, frozen, starting), else 0.",
+            "budget",
+            "standing",
+        )
+        self._budget_alone = _gauge(
+            registry, "budget_alone", "Times since the start that no owner of a shared budget answered.", "budget"
+        )
+        self._budget_freezes = _gauge(
+            registry, "budget_freezes", "Times since the start that the venue told this process to stop.", "budget"
+        )
+        self._rain = _gauge(registry, "rain", "1 while rain mode is on, else 0.")
         self._feed_silence = _gauge(
             registry, "feed_silent_seconds", "Since a followed stream was last heard, its idle signs included.", "feed"
         )
@@ -143,6 +163,9 @@ class Metrics:
         self._clock_offset.of(venue).set(milliseconds / 1000)
         self._clock_drift.of(venue).set(moved_milliseconds / 1000)
 
+    def clock_rate(self, venue: str, *, ppm: float) -> None:
+        self._clock_rate.of(venue).set(ppm)
+
     def key(self, venue: str, account: str, key: str, *, states: Mapping[str, bool], age_seconds: float | None) -> None:
         """key: its id. states: each state that there is, and whether it is in it."""
         for state, is_in in states.items():
@@ -156,6 +179,16 @@ class Metrics:
     def budget(self, venue: str, account: str, bucket: str, *, used: float, limit: float) -> None:
         self._budget_used.of(venue, account, bucket).set(used)
         self._budget_limit.of(venue, account, bucket).set(limit)
+
+    def shared_budget(self, budget: str, *, standings: Mapping[str, bool], alone: int, freezes: int) -> None:
+        """budget: its subject. standings: each that there is, and whether it is this process's; at most one process in the world is its owner."""
+        for standing, is_so in standings.items():
+            self._budget_standing.of(budget, standing).set(is_so)
+        self._budget_alone.of(budget).set(alone)
+        self._budget_freezes.of(budget).set(freezes)
+
+    def raining(self, *, is_so: bool) -> None:
+        self._rain.of().set(is_so)
 
     def budget_waited(self, venue: str, endpoint: str, *, seconds: float) -> None:
         self._budget_waits.of(venue, endpoint).observe(seconds)

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -138,6 +139,11 @@ class Frame:
             self.task("budgets", self._budgets.run)
         return self._budgets.of(account.venue_name, account.account_name)
 
+    def show_budgets(self) -> None:
+        """How this process stands to the budgets that it shares, as metrics."""
+        if self._budgets is not None:
+            self._budgets.sample(self.metrics)
+
     def positions(self) -> Positions:
         positions = BusPositions(self.bus)
         return positions if self._crashes is None else CrashingPositions(positions, self._crashes)
@@ -161,6 +167,10 @@ class Frame:
     def answer(self, subject: str, handler: Body, *, queue: str = "") -> None:
         """A core request-reply route of FastStream: bytes in, bytes out."""
         self.routes.append(NatsRoute(handler, subject, queue=queue, decoder=_raw_body))
+
+    def when_signalled(self, number: signal.Signals, call: Callable[[], None]) -> None:
+        """An operator's word that needs nothing but this machine."""
+        asyncio.get_running_loop().add_signal_handler(number, call)
 
     def at_stop(self, stop: Stop) -> None:
         """Called after lanes and tasks have ended, before the connection closes; in reverse order of registration."""
@@ -327,6 +337,7 @@ class Service:
                 await self._probe_lane(frame, lane)
             for sample in frame.samples:
                 sample()
+            frame.show_budgets()
             self._metrics.reconnects("bus", total=frame.bus.counts.reconnects)
             for reading in frame.feed.readings:
                 self._metrics.feed(reading.name, silent_seconds=reading.silent_seconds, lag=reading.lag)

@@ -7,9 +7,10 @@ from ordergate.access.clock import VenueClock
 from ordergate.access.limiter import Limiter
 from ordergate.access.opening import BudgetTerms, ShareBudget
 from ordergate.ports.clock import Clock
-from ordergate.runtime.budget import Member, Pool, SharedBudget
+from ordergate.runtime.budget import Member, Pool, SharedBudget, Standing
 from ordergate.runtime.budget_stock import StreamStock
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.metrics import Metrics
 from ordergate.trading.ids import AccountName, VenueName
 from ordergate.wire import subjects
 
@@ -55,6 +56,17 @@ class SharedBudgets:
     @property
     def pools(self) -> tuple[Pool, ...]:
         return (*self._addresses.values(), *(shared.account for shared in self._accounts.values()))
+
+    def sample(self, metrics: Metrics) -> None:
+        """Show how this process stands to each of its budgets."""
+        for pool in self.pools:
+            metrics.shared_budget(
+                pool.budget,
+                standings={each.value: each is pool.standing for each in Standing},
+                alone=pool.counts.alone,
+                freezes=pool.counts.freezes,
+            )
+        metrics.raining(is_so=any(pool.is_raining for pool in self.pools))
 
     async def run(self) -> None:
         """For as long as the process lives, once every session has been opened. What must be there before is leased from others, or the fall-back."""

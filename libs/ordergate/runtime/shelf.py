@@ -41,14 +41,15 @@ class BusShelf:
     async def delete(self, key: str) -> None:
         await self._write(key, b"", {_OPERATION: "DEL"})
 
-    async def watch(self, pattern: str) -> AsyncGenerator[tuple[str, bytes | None] | None, None]:
-        async with aclosing(self.changes(pattern)) as changes:
+    async def watch(self, *patterns: str) -> AsyncGenerator[tuple[str, bytes | None] | None, None]:
+        async with aclosing(self.changes(*patterns)) as changes:
             async for change in changes:
                 yield None if change is None else change[:2]
 
-    async def changes(self, pattern: str) -> AsyncGenerator[tuple[str, bytes | None, int] | None, None]:
+    async def changes(self, *patterns: str) -> AsyncGenerator[tuple[str, bytes | None, int] | None, None]:
         """As watch, with stream sequences; a None each time everything stored has been seen."""
-        reading = OrderedRead(self._bus, stream=f"KV_{self._bucket}", filters=(self._prefix + pattern,), after=None)
+        filters = tuple(self._prefix + pattern for pattern in patterns)
+        reading = OrderedRead(self._bus, stream=f"KV_{self._bucket}", filters=filters, after=None)
         async with aclosing(reading.messages()) as messages:
             async for message in messages:
                 if message is None:

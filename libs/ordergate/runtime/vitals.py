@@ -10,6 +10,8 @@ from ordergate.access.opening import Vitals
 from ordergate.runtime.metrics import Metrics
 
 OFFSET_ALARM_MS = 2_000
+RATE_WARNING_PPM = 500.0
+"""A crystal is good to 50, NTP steers by at most 500: beyond that a clock is broken, or somebody sets it."""
 BUDGET_WARNING = 0.7
 BUDGET_ALARM = 0.8
 
@@ -26,6 +28,7 @@ class VenueVitals:
     log: Any
     _first_offset_ms: float | None = field(default=None, init=False)
     _alarmed: bool = field(default=False, init=False)
+    _warned_of_rate: bool = field(default=False, init=False)
     _levels: dict[str, int] = field(default_factory=dict, init=False)
 
     def sample(self) -> None:
@@ -55,6 +58,17 @@ class VenueVitals:
         if beyond and not self._alarmed:
             self.log.error("this machine's clock is wrong", venue=self.venue, offset_ms=offset_ms, alarm="clock_offset")
         self._alarmed = beyond
+        self._sample_rate()
+
+    def _sample_rate(self) -> None:
+        rate_ppm = self.vitals.venue_clock.rate_ppm
+        if rate_ppm is None:
+            return
+        self.metrics.clock_rate(self.venue, ppm=rate_ppm)
+        beyond = abs(rate_ppm) > RATE_WARNING_PPM
+        if beyond and not self._warned_of_rate:
+            self.log.warning("this machine's clock and the venue's drift apart", venue=self.venue, rate_ppm=rate_ppm)
+        self._warned_of_rate = beyond
 
     def _tell_budget(self, scope: str, used: int, limit: int) -> None:
         share = used / limit if limit else 0.0

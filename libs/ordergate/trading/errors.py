@@ -19,6 +19,7 @@
     - ClockUnknown            the venue's time is not known well enough to sign
     - SecretStoreUnavailable  the store that keeps the keys did not give one
   x Unreadable                bytes that are not the message they should be
+    - WrongLimit              a rate limit that a venue publishes and that cannot be one; the limit that holds stands
 
 Expected outcomes (a refusal by risk, a rejection by a venue, an unknown outcome) are values, not errors.
 """
@@ -115,3 +116,7 @@ class SecretStoreUnavailable(Unavailable):
 
 class Unreadable(OrdergateError, ValueError):
     """Bytes that are not the message they should be."""
+
+
+class WrongLimit(Unreadable):
+    """A rate limit that a venue publishes and that cannot be one; the limit that holds stands."""

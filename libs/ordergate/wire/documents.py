@@ -350,6 +350,20 @@ SHELVES = (
                 writers=CALLERS,
                 readers=CALLERS,
             ),
+            Shelf(
+                bucket=streams.LEASES,
+                key=keys.budget_alone(budget, "-service-"),
+                message="BudgetAlone",
+                writers=CALLERS,
+                readers=CALLERS,
+            ),
+            Shelf(
+                bucket=streams.CONTROL,
+                key=keys.budget_limits(budget),
+                message="LimitsDocument",
+                writers=CALLERS,
+                readers=CALLERS,
+            ),
         )
     ),
     Shelf(

@@ -74,6 +74,16 @@ def budget_freeze(budget: str) -> str:
     return f"freeze.{budget}"
 
 
+def budget_alone(budget: str, service: str) -> str:
+    """LEASES: what a service has spent of its part of the fall-back."""
+    return f"alone.{budget}.{token(service)}"
+
+
+def budget_limits(budget: str) -> str:
+    """CONTROL: the limits that the venue publishes."""
+    return f"limits.{budget}"
+
+
 def instrument(venue: VenueName, symbol: Symbol) -> str:
     return f"rules.{token(venue)}.{token(symbol)}"
 

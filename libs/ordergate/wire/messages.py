@@ -553,6 +553,28 @@ class BudgetFreeze(_Fact):
     banned: bool = False
 
 
+class BudgetAlone(_Fact):
+    """In LEASES: what a service has spent of its part of the fall-back while it reached no owner. A process that is started again goes on from there."""
+
+    instance: Name
+    used: tuple[BudgetUse, ...]
+
+
+class PublishedLimit(_Part):
+    """at_ms: when the venue published it, by its own clock; a higher limit than before holds from the next window on."""
+
+    scope: Name
+    limit: Annotated[int, Field(ge=1)]
+    window_ms: Annotated[int, Field(ge=1)]
+    at_ms: TimeMs
+
+
+class LimitsDocument(_Fact):
+    """In CONTROL: the limits that the venue publishes, as whoever read them last found them."""
+
+    limits: tuple[PublishedLimit, ...]
+
+
 class RainDocument(_Fact):
     """Rain mode, in CONTROL: while it rains every process plans with half the budget and waits twice as long before it tries again."""
 
@@ -775,5 +797,7 @@ FACTS: tuple[type[_Fact], ...] = (
     BudgetAnswer,
     BudgetOwner,
     BudgetFreeze,
+    BudgetAlone,
+    LimitsDocument,
     RainDocument,
 )

@@ -301,6 +301,11 @@ def address_budget(venue: VenueName, address: str) -> str:
     return f"budget.{token(venue)}.{NONE}.{token(address)}"
 
 
+def address_budgets(venue: VenueName) -> str:
+    """Of every address that calls the venue."""
+    return f"budget.{token(venue)}.{NONE}.*"
+
+
 def budget_owner(budget: str) -> str:
     """Where a fresh owner of this budget makes itself known."""
     return f"{budget}.owner"

@@ -1,8 +1,24 @@
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordergate.access.budget import CANCEL_EXTRA, GUARD_MS, PLAN, Budget, Limit, Scope, Usage, Weights, divided
+from ordergate.access.budget import (
+    CANCEL_EXTRA,
+    GUARD_MS,
+    PLAN,
+    PUBLISHED_TIMES_MAX,
+    Budget,
+    Limit,
+    Published,
+    Scope,
+    Usage,
+    Weights,
+    divided,
+)
 from ordergate.ports.venue import Priority
+from ordergate.trading.errors import Misconfigured, WrongLimit
 
 MINUTE = 60_000
 REQUEST: Weights = {Scope.REQUESTS: 1}
@@ -80,6 +96,82 @@ def test_an_unnamed_header_scope_changes_nothing() -> None:
     seen = budget()
     seen.observe(Usage(scope=Scope.BATCH, limit=1, used=1), sent_at_ms=0, now_ms=0)
     assert spend(seen, ORDER, Priority.PLACE) == 24
+
+
+def published(limit: Any, *, at_ms: int = 0, scope: Scope = Scope.ORDERS, window_ms: int = MINUTE) -> Published:
+    return Published(scope=scope, limit=limit, window_ms=window_ms, at_ms=at_ms)
+
+
+def test_a_higher_limit_that_the_venue_publishes_holds_from_the_next_window_on() -> None:
+    told = budget(requests=1_000)
+    told.adopt(published(60, at_ms=30_000), 30_000)
+    assert told.used(Scope.ORDERS, 30_000) == (0, 30)
+    assert spend(told, ORDER, Priority.PLACE, 30_000) == 24
+    assert told.take(ORDER, Priority.PLACE, MINUTE + GUARD_MS - 1) > 0, (
+        "the venue may still count it in the window before"
+    )
+    assert spend(told, ORDER, Priority.PLACE, MINUTE + GUARD_MS) == 48
+
+
+def test_a_limit_that_was_published_in_a_window_before_holds_at_once() -> None:
+    started = budget(requests=1_000)
+    started.adopt(published(60, at_ms=30_000), MINUTE + 5_000)
+    assert spend(started, ORDER, Priority.PLACE, MINUTE + 5_000) == 48
+
+
+def test_a_lower_limit_that_the_venue_publishes_in_mid_window_holds_at_once() -> None:
+    told = budget(requests=1_000)
+    for _ in range(10):
+        assert told.take(ORDER, Priority.PLACE, 30_000) == 0
+    told.adopt(published(10, at_ms=30_000), 30_000)
+    assert told.take(ORDER, Priority.PLACE, 30_001) > 0
+    assert spend(told, ORDER, Priority.PLACE, 90_000) == 8
+    told.observe(Usage(scope=Scope.ORDERS, limit=30, used=0), sent_at_ms=90_000, now_ms=90_000)
+    assert told.take(ORDER, Priority.PLACE, 90_000) > 0, "a header does not undo what was published"
+
+
+def test_a_higher_limit_that_is_taken_back_before_its_window_never_holds() -> None:
+    told = budget(requests=1_000)
+    told.adopt(published(60), 0)
+    told.adopt(published(30), 10)
+    assert spend(told, ORDER, Priority.PLACE, 90_000) == 24
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        published(0),
+        published(-5),
+        published(True),
+        published(1.5),
+        published(float("nan")),
+        published("30"),
+        published(None),
+        published(30 * PUBLISHED_TIMES_MAX + 1),
+        published(20, window_ms=1_000),
+        published(20, scope=Scope.BATCH),
+    ],
+    ids=repr,
+)
+def test_a_published_limit_that_is_none_is_refused_by_type_and_the_declared_one_stands(nonsense: Published) -> None:
+    told = budget(requests=1_000)
+    with pytest.raises(WrongLimit, match=r"stands|declare it"):
+        told.adopt(nonsense, 0)
+    assert told.used(Scope.ORDERS, 0) == (0, 30)
+    assert spend(told, ORDER, Priority.PLACE, 90_000) == 24
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_header_with_a_limit_of_nothing_says_nothing(limit: int) -> None:
+    seen = budget(requests=1_000)
+    seen.observe(Usage(scope=Scope.ORDERS, limit=limit, used=0), sent_at_ms=0, now_ms=0)
+    assert spend(seen, ORDER, Priority.PLACE) == 24
+
+
+@pytest.mark.parametrize(("limit", "window_ms"), [(0, MINUTE), (-1, MINUTE), (10, 0), (10, -1)])
+def test_a_declared_limit_of_nothing_is_refused(limit: int, window_ms: int) -> None:
+    with pytest.raises(Misconfigured, match="at least 1"):
+        Limit(scope=Scope.ORDERS, limit=limit, window_ms=window_ms)
 
 
 shares = st.lists(st.floats(0.01, 1), min_size=1, max_size=6).map(lambda parts: [part / sum(parts) for part in parts])

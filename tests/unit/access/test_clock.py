@@ -75,6 +75,27 @@ async def test_a_step_of_the_wall_clock_changes_nothing_but_the_drift() -> None:
     assert venue_clock.drift_ms() == before - 3_600_000
 
 
+async def test_the_rate_at_which_the_clocks_drift_apart_is_told_between_readings_that_are_far_enough_apart() -> None:
+    clock = ToldClock()
+    venue = VenueClock(clock)
+    gained_ms = 0
+
+    async def ask() -> int:
+        return round(clock.monotonic() * 1_000) + gained_ms
+
+    await venue.measure(ask, samples=1)
+    clock.pass_seconds(1)
+    await venue.measure(ask, samples=1)
+    assert venue.rate_ppm is None
+    clock.pass_seconds(59)
+    gained_ms = 60
+    await venue.measure(ask, samples=1)
+    assert venue.rate_ppm == pytest.approx(1_000)
+    clock.pass_seconds(60)
+    await venue.measure(ask, samples=1)
+    assert venue.rate_ppm == pytest.approx(0)
+
+
 async def test_a_slow_or_failed_measurement_leaves_the_old_one() -> None:
     clock = ToldClock()
     venue_clock, venue = await known_clock(clock)

@@ -1,10 +1,11 @@
 import asyncio
 import time
 
-from ordergate.access.budget import Limit, Scope, Weights, divided
+from ordergate.access.budget import Limit, Published, Scope, Weights, divided
 from ordergate.access.limiter import Denied, Granted, Limiter
 from ordergate.ports.venue import Priority
 from ordergate.runtime.clock import SystemClock
+from ordergate.trading.errors import WrongLimit
 
 REQUEST: Weights = {Scope.REQUESTS: 1}
 ORDER: Weights = {Scope.ORDERS: 1, Scope.REQUESTS: 1}
@@ -96,3 +97,20 @@ async def test_a_full_queue_denies_and_a_better_call_takes_the_place_of_the_wors
     for task in (polls[0], cancel):
         task.cancel()
     await asyncio.gather(polls[0], cancel, return_exceptions=True)
+
+
+async def test_of_published_limits_the_good_are_taken_and_passed_on_and_the_others_are_named() -> None:
+    passed_on: list[Published] = []
+    narrow = Limiter(
+        divided((Limit(scope=Scope.ORDERS, limit=30, window_ms=60_000),), shares={}),
+        clock=SystemClock(),
+        now_ms=lambda: 30_000,
+        when_published=passed_on.extend,
+    )
+    good = Published(scope=Scope.ORDERS, limit=20, window_ms=60_000, at_ms=30_000)
+    zero = Published(scope=Scope.ORDERS, limit=0, window_ms=60_000, at_ms=30_000)
+    foreign = Published(scope=Scope.BATCH, limit=5, window_ms=60_000, at_ms=30_000)
+    refused = narrow.publish([zero, good, foreign])
+    assert [type(each) for each in refused] == [WrongLimit, WrongLimit]
+    assert passed_on == [good]
+    assert narrow.used(Scope.ORDERS) == (0, 20)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordergate.access.allowance import AWAY_MS, Allowance, Allowances, windows_of
-from ordergate.access.budget import CANCEL_EXTRA, PLAN, UNSPENT, Limit, Scope, Usage, Weights
+from ordergate.access.budget import CANCEL_EXTRA, PLAN, UNSPENT, Limit, Published, Scope, Usage, Weights
 from ordergate.access.treasury import Later, Lease, Purse, Seen, Stock, Treasury, Wish
 from ordergate.ports.venue import Priority
 
@@ -214,6 +214,56 @@ def test_leases_of_an_owner_that_is_none_any_more_are_void() -> None:
     member.allowance.another_owner()
     assert member.allowance.take(REQUEST, Priority.POLL, MIDDLE) > 0
     assert member.allowance.spent_and_held(MIDDLE) == {(Scope.REQUESTS, 0): 1}
+
+
+def test_a_process_that_is_started_again_has_no_second_fall_back() -> None:
+    first, again = Member(), Member()
+    first.allowance.owner_is_away()
+    while not first.allowance.take(REQUEST, Priority.RESOLVE, MIDDLE):
+        pass
+    again.allowance.begin_alone_with(first.allowance.spent_alone())
+    again.allowance.owner_is_away()
+    assert again.allowance.take(REQUEST, Priority.RESOLVE, MIDDLE) > 0
+    assert again.allowance.take(REQUEST, Priority.RESOLVE, MIDDLE + WINDOW) == 0, "the next window has its own"
+
+
+def test_what_was_leased_is_not_counted_as_spent_alone() -> None:
+    member = Member()
+    lease = Lease(scope=Scope.REQUESTS, priority=Priority.POLL, amount=3, from_ms=GUARD, until_ms=9_750)
+    member.allowance.receive([lease], {})
+    assert member.allowance.take(REQUEST, Priority.POLL, MIDDLE) == 0
+    assert member.allowance.spent_alone() == {}
+
+
+def published(limit: int, at_ms: int) -> Published:
+    return Published(scope=Scope.REQUESTS, limit=limit, window_ms=WINDOW, at_ms=at_ms)
+
+
+def test_a_lower_published_limit_lowers_owner_fall_back_and_purse_at_once() -> None:
+    owner, other = Member(), Member()
+    owner.allowance.own(Treasury(limits()), Tenure(until=200.0))
+    for member in (owner, other):
+        member.allowance.adopt(published(100, MIDDLE), MIDDLE)
+    treasury = owner.allowance.treasury
+    assert treasury is not None
+    assert leased(treasury, wish(500)) == 3
+    assert other.allowance.wishes({(Scope.REQUESTS, Priority.POLL): 50}, MIDDLE) == [wish(1)]
+    other.allowance.owner_is_away()
+    passed = 0
+    while not other.allowance.take(REQUEST, Priority.RESOLVE, MIDDLE):
+        passed += 1
+    assert passed == 1  # a quarter of 7 % of 100
+
+
+def test_a_fresh_owner_begins_with_the_limit_that_was_published_before() -> None:
+    member = Member()
+    member.allowance.adopt(published(2_000, MIDDLE), MIDDLE)
+    member.allowance.own(Treasury(limits()), Tenure(until=200.0))
+    assert member.allowance.used(Scope.REQUESTS, MIDDLE) == (0, 1_000)
+    passed = 0
+    while not member.allowance.take(REQUEST, Priority.CANCEL, MIDDLE + WINDOW):
+        passed += 1
+    assert passed == 2_000 * PLAN + 2_000 * CANCEL_EXTRA
 
 
 def test_a_call_that_needs_two_budgets_gets_both_or_neither() -> None:

@@ -21,6 +21,7 @@ class Session:
     ahead_ms: int | None = 0
     used_now: int = 0
     waiting: int = 0
+    rate_ppm: float | None = None
 
     def drift_ms(self) -> int | None:
         return self.ahead_ms
@@ -86,6 +87,17 @@ def test_a_clock_more_than_two_seconds_off_is_an_alarm_once(seen: tuple[Session,
     assert lines == [0, 0, 1, 1, 1, 2]
     assert value(metrics, "venue_clock_offset_seconds", venue="z") == 2.6
     assert value(metrics, "venue_clock_drift_seconds", venue="z") == 2.7
+
+
+def test_clocks_that_drift_apart_are_warned_of_once(seen: tuple[Session, VenueVitals, Metrics, Log]) -> None:
+    session, watched, metrics, log = seen
+    lines = []
+    for rate in (None, 30.0, -501.0, 900.0, 10.0, 600.0):
+        session.rate_ppm = rate
+        watched.sample()
+        lines.append(len(log.said))
+    assert lines == [0, 0, 1, 1, 1, 2]
+    assert value(metrics, "venue_clock_rate_ppm", venue="z") == 600
 
 
 def test_connections_and_waits_are_shown(seen: tuple[Session, VenueVitals, Metrics, Log]) -> None:
