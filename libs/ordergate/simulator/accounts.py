@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ordergate.simulator.market import Market
+    from ordergate.simulator.symbols import Symbol
 
 _BY_ID = attrgetter("id")
 
@@ -122,11 +123,11 @@ class Account:
         kept = self.maker_trades if trade.maker else self.taker_trades
         kept.setdefault(symbol.name, []).append(trade)
 
-    def unrealized(self, markets: Mapping[str, Market]) -> Decimal:
+    def unrealized(self, markets: Mapping[str, Market[Order, Symbol]]) -> Decimal:
         """Profit of all open positions at the mark prices."""
         return sum((p.unrealized(markets[p.symbol.name].mark) for p in self.positions.values()), Decimal(0))
 
-    def margin_used(self, markets: Mapping[str, Market]) -> Decimal:
+    def margin_used(self, markets: Mapping[str, Market[Order, Symbol]]) -> Decimal:
         """What open positions and waiting orders hold."""
         notional = self.reserved
         for position in self.positions.values():
@@ -134,6 +135,6 @@ class Account:
                 notional += position.symbol.notional(markets[position.symbol.name].mark, abs(position.lots))
         return notional / self.leverage
 
-    def available(self, markets: Mapping[str, Market]) -> Decimal:
+    def available(self, markets: Mapping[str, Market[Order, Symbol]]) -> Decimal:
         """What a new order may hold."""
         return self.wallet + self.unrealized(markets) - self.margin_used(markets)

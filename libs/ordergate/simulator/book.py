@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ordergate.simulator.orders import Order
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
 
 
-class BookSide:
+class Queued(Protocol):
+    """What a book needs to know of an order."""
+
+    id: int
+
+
+SomeOrder = TypeVar("SomeOrder", bound=Queued)
+
+
+class BookSide(Generic[SomeOrder]):
     """Bids (sign +1) or asks (sign -1). Levels are keyed by price x sign, so the best key is the greatest on both sides."""
 
     __slots__ = ("_keys", "_levels", "sign")
@@ -20,9 +27,9 @@ class BookSide:
         self.sign = sign
         self._keys: list[int] = []
         # OrderedDict, not dict: taking the first of a dict again and again walks over everything deleted before it.
-        self._levels: dict[int, OrderedDict[int, Order]] = {}
+        self._levels: dict[int, OrderedDict[int, SomeOrder]] = {}
 
-    def best(self) -> Order | None:
+    def best(self) -> SomeOrder | None:
         """The oldest order at the best price."""
         if not self._keys:
             return None
@@ -32,7 +39,12 @@ class BookSide:
         """The best price in ticks."""
         return self._keys[-1] * self.sign if self._keys else None
 
-    def add(self, order: Order, price: int) -> None:
+    def levels(self) -> Iterator[tuple[int, list[SomeOrder]]]:
+        """Price in ticks and the orders resting there, in the order in which they would trade."""
+        for key in reversed(self._keys):
+            yield key * self.sign, list(self._levels[key].values())
+
+    def add(self, order: SomeOrder, price: int) -> None:
         """Queue the order behind all others of its price."""
         key = price * self.sign
         level = self._levels.get(key)
@@ -41,7 +53,7 @@ class BookSide:
             insort(self._keys, key)
         level[order.id] = order
 
-    def remove(self, order: Order, price: int) -> None:
+    def remove(self, order: SomeOrder, price: int) -> None:
         """Take a resting order out; one that does not rest here is left alone."""
         key = price * self.sign
         level = self._levels.get(key)
@@ -52,20 +64,20 @@ class BookSide:
             del self._keys[bisect_left(self._keys, key)]
 
 
-class Book:
+class Book(Generic[SomeOrder]):
     """Both sides."""
 
     __slots__ = ("asks", "bids")
 
     def __init__(self) -> None:
         """An empty book."""
-        self.bids = BookSide(1)
-        self.asks = BookSide(-1)
+        self.bids: BookSide[SomeOrder] = BookSide(1)
+        self.asks: BookSide[SomeOrder] = BookSide(-1)
 
-    def own_side(self, sign: int) -> BookSide:
+    def own_side(self, sign: int) -> BookSide[SomeOrder]:
         """Where an order of this sign rests."""
         return self.bids if sign > 0 else self.asks
 
-    def other_side(self, sign: int) -> BookSide:
+    def other_side(self, sign: int) -> BookSide[SomeOrder]:
         """What an order of this sign trades against."""
         return self.asks if sign > 0 else self.bids

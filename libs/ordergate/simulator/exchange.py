@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordergate.simulator.accounts import Account
 from ordergate.simulator.flow import Flow
@@ -26,7 +26,7 @@ from ordergate.simulator.refusal import (
     filtered,
     invalid,
 )
-from ordergate.simulator.symbols import Measured, measure
+from ordergate.simulator.symbols import Measured, Symbol, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class Exchange:
         self.fees = config.fees
         self._notional_max = config.max_order_notional
         self._symbols = {row.symbol: row.build() for row in config.symbols}
-        self.markets = {
+        self.markets: dict[str, Market[Order, Symbol]] = {
             row.symbol: Market(
                 symbol, symbol.nearest_ticks(row.price), halted=row.status == "HALT", gap=_gaps(config, row.symbol)
             )
@@ -64,7 +64,9 @@ class Exchange:
         self._client_ids = config.client_ids
         self._by_client_order_id: dict[str, list[Order]] = {}
         self._order_id = 0
-        self._flow = Flow(config.flow, self.markets, Random(config.seed), self._take_crowd_order)
+        self._flow = Flow(
+            config.flow, self.markets, Random(config.seed), make=_crowd_order, submit=self._take_crowd_order
+        )
 
     # --- what accounts do
 
@@ -172,7 +174,7 @@ class Exchange:
         first = known[0]
         return Placed(order=first, idempotent=True) if first.account is account else CLIENT_ORDER_ID_IN_USE
 
-    def _admit(self, account: Account, market: Market, request: OrderRequest) -> Measured | Refusal:
+    def _admit(self, account: Account, market: Market[Order, Symbol], request: OrderRequest) -> Measured | Refusal:
         if market.halted:
             return _halted(request.symbol)
         measured = measure(market.symbol, request, mark=market.mark)
@@ -191,7 +193,7 @@ class Exchange:
         return measured
 
     def _new_order(
-        self, account: Account, market: Market, request: OrderRequest, measured: Measured, now_ms: int
+        self, account: Account, market: Market[Order, Symbol], request: OrderRequest, measured: Measured, now_ms: int
     ) -> Order:
         sign = 1 if request.side is Side.BUY else -1
         against_hedge = request.position_side is (PositionSide.SHORT if sign > 0 else PositionSide.LONG)
@@ -221,7 +223,7 @@ class Exchange:
             name += "-"
         return name
 
-    def _refuse_for_account(self, account: Account, market: Market, order: Order) -> Refusal | None:
+    def _refuse_for_account(self, account: Account, market: Market[Order, Symbol], order: Order) -> Refusal | None:
         if order.status is Status.PENDING_NEW and is_triggered(order, market.mark):
             return Refusal(status=400, code="WOULD_TRIGGER_IMMEDIATELY", error="Order would trigger immediately")
         if order.closing:
@@ -238,7 +240,7 @@ class Exchange:
         self._by_client_order_id.setdefault(order.client_order_id, []).append(order)
         account.add(order)
 
-    def _start(self, market: Market, order: Order, now_ms: int) -> None:
+    def _start(self, market: Market[Order, Symbol], order: Order, now_ms: int) -> None:
         if order.status is Status.PENDING_NEW:
             self._reserve(order)
             market.wait_for_trigger(order)
@@ -253,7 +255,7 @@ class Exchange:
             market.book.own_side(order.sign).add(order, order.price)
             self._reserve(order)
 
-    def _take_crowd_order(self, market: Market, order: Order, now_ms: int) -> None:
+    def _take_crowd_order(self, market: Market[Order, Symbol], order: Order, now_ms: int) -> None:
         self._matching.run(market, order, now_ms)
         if order.remaining and order.price is not None and order.type is OrderType.LIMIT:
             market.book.own_side(order.sign).add(order, order.price)
@@ -290,6 +292,27 @@ class Exchange:
             for order in list(account.closing_orders.values()):
                 if not account.reducible(order):
                     self._matching.end(self.markets[order.symbol.name], order, Status.CANCELED, now_ms)
+
+
+def _crowd_order(
+    market: Market[Any, Any], order_id: int, *, sign: int, lots: int, price: int | None, rests: bool, now_ms: int
+) -> Order:
+    return Order(
+        id=order_id,
+        account=None,
+        symbol=market.symbol,
+        client_order_id="",
+        sign=sign,
+        type=OrderType.LIMIT if rests else OrderType.MARKET,
+        lots=lots,
+        price=price,
+        stop_price=None,
+        position_side=PositionSide.BOTH,
+        reduce_only=False,
+        status=Status.NEW,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
 
 
 def _gaps(config: SimulatorConfig, symbol: str) -> Callable[[], int]:

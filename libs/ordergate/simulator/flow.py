@@ -7,12 +7,12 @@ nothing of theirs is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from ordergate.simulator.orders import Order, OrderType, PositionSide, Status
+from ordergate.simulator.market import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from decimal import Decimal
     from random import Random
 
@@ -26,7 +26,39 @@ BASIS_POINT = 0.0001
 SWEEP_LOTS = 10**15
 
 
-class _Crowd:
+class Quote(Waiting, Protocol):
+    """An order of the crowd."""
+
+    price: int | None
+    sign: int
+
+    @property
+    def remaining(self) -> int:
+        """Lots still to trade."""
+
+
+SomeQuote = TypeVar("SomeQuote", bound=Quote)
+SomeQuote_co = TypeVar("SomeQuote_co", bound=Quote, covariant=True)
+
+
+class QuoteMaker(Protocol[SomeQuote_co]):
+    """Makes an order of nobody's, of the kind that the exchange which runs the flow knows."""
+
+    def __call__(
+        self,
+        market: Market[Any, Any],
+        order_id: int,
+        *,
+        sign: int,
+        lots: int,
+        price: int | None,
+        rests: bool,
+        now_ms: int,
+    ) -> SomeQuote_co:
+        """Lots and ticks. Ids of the flow run downwards from zero: they never meet an account's in the books. rests: it is a quote, else it takes and goes."""
+
+
+class _Crowd(Generic[SomeQuote]):
     """The flow of one market."""
 
     __slots__ = ("centre", "fair", "quotes")
@@ -34,26 +66,29 @@ class _Crowd:
     def __init__(self, price: int) -> None:
         self.centre = price
         self.fair = float(price)
-        self.quotes: list[Order] = []
+        self.quotes: list[SomeQuote] = []
 
 
-class Flow:
+class Flow(Generic[SomeQuote]):
     """All markets' crowds, moved step by step."""
 
     def __init__(
         self,
         config: FlowConfig,
-        markets: Mapping[str, Market],
+        markets: Mapping[str, Market[SomeQuote, Any]],
         random: Random,
-        submit: Callable[[Market, Order, int], None],
+        *,
+        make: QuoteMaker[SomeQuote],
+        submit: Callable[[Market[SomeQuote, Any], SomeQuote, int], None],
     ) -> None:
-        """`submit` is the exchange's own entrance for one order of the crowd."""
+        """`submit` is the exchange's own entrance for one order of the crowd, `make` makes one."""
         self.enabled = config.enabled
         self._config = config
         self._markets = markets
         self._random = random
+        self._make = make
         self._submit = submit
-        self._crowds = {name: _Crowd(market.mark) for name, market in markets.items()}
+        self._crowds: dict[str, _Crowd[SomeQuote]] = {name: _Crowd(market.mark) for name, market in markets.items()}
         self._next_ms: int | None = None
         self._order_id = 0
 
@@ -76,20 +111,20 @@ class Flow:
             if not market.halted:
                 self._step(market, self._crowds[name], now_ms)
 
-    def recenter(self, market: Market, price: int, now_ms: int) -> None:
+    def recenter(self, market: Market[SomeQuote, Any], price: int, now_ms: int) -> None:
         """Take the market to a price: everything resting at it or beyond trades, then the ladder is laid around it."""
         crowd = self._crowds[market.symbol.name]
         self._withdraw(market, crowd)
         crowd.centre = price
         crowd.fair = float(price)
         for sign in (1, -1):
-            self._submit(market, self._order(market, sign, SWEEP_LOTS, price, now_ms, kind=OrderType.MARKET), now_ms)
+            self._submit(market, self._order(market, sign, SWEEP_LOTS, price, now_ms, rests=False), now_ms)
         market.mark = price
         market.last = price
         if self.enabled and not market.halted:
             self._quote(market, crowd, now_ms)
 
-    def _step(self, market: Market, crowd: _Crowd, now_ms: int) -> None:
+    def _step(self, market: Market[SomeQuote, Any], crowd: _Crowd[SomeQuote], now_ms: int) -> None:
         walk = self._random.gauss(0.0, self._config.volatility_bps) * BASIS_POINT * crowd.centre
         crowd.fair = max(1.0, crowd.fair + walk + PULL_TO_CENTRE * (crowd.centre - crowd.fair))
         market.mark = max(1, round(crowd.fair))
@@ -97,7 +132,7 @@ class Flow:
         if self._random.random() < self._config.taker_rate:
             self._take(market, now_ms)
 
-    def _quote(self, market: Market, crowd: _Crowd, now_ms: int) -> None:
+    def _quote(self, market: Market[SomeQuote, Any], crowd: _Crowd[SomeQuote], now_ms: int) -> None:
         self._withdraw(market, crowd)
         spread = self._config.spread_bps * BASIS_POINT * crowd.fair
         gap = self._config.level_gap_bps * BASIS_POINT * crowd.fair
@@ -106,47 +141,31 @@ class Flow:
             for sign in (1, -1):
                 price = round(crowd.fair) - sign * distance
                 if price > 0:
-                    quote = self._order(
-                        market, sign, self._level_lots(market, price), price, now_ms, kind=OrderType.LIMIT
-                    )
+                    quote = self._order(market, sign, self._level_lots(market, price), price, now_ms, rests=True)
                     crowd.quotes.append(quote)
                     self._submit(market, quote, now_ms)
 
-    def _withdraw(self, market: Market, crowd: _Crowd) -> None:
+    def _withdraw(self, market: Market[SomeQuote, Any], crowd: _Crowd[SomeQuote]) -> None:
         for quote in crowd.quotes:
             if quote.remaining and quote.price is not None:
                 market.book.own_side(quote.sign).remove(quote, quote.price)
         crowd.quotes = []
 
-    def _take(self, market: Market, now_ms: int) -> None:
+    def _take(self, market: Market[SomeQuote, Any], now_ms: int) -> None:
         low, high = float(self._config.taker_notional_min), float(self._config.taker_notional_max)
         # Log-uniform: most takers are small, so that resting orders are filled in parts too.
         notional = low * (high / low) ** self._random.random()
         sign = 1 if self._random.random() < 0.5 else -1  # noqa: PLR2004
         lots = max(1, round(notional / float(market.symbol.notional(market.mark, 1))))
-        self._submit(market, self._order(market, sign, lots, None, now_ms, kind=OrderType.MARKET), now_ms)
+        self._submit(market, self._order(market, sign, lots, None, now_ms, rests=False), now_ms)
 
-    def _level_lots(self, market: Market, price: int) -> int:
+    def _level_lots(self, market: Market[SomeQuote, Any], price: int) -> int:
         notional: Decimal = self._config.level_notional
         one_lot = market.symbol.notional(price, 1)
         return max(1, round(float(notional / one_lot) * self._random.uniform(0.2, 1.8)))
 
-    def _order(self, market: Market, sign: int, lots: int, price: int | None, now_ms: int, *, kind: OrderType) -> Order:
-        # Ids of the flow run downwards from zero: they never meet an account's in the books.
+    def _order(
+        self, market: Market[SomeQuote, Any], sign: int, lots: int, price: int | None, now_ms: int, *, rests: bool
+    ) -> SomeQuote:
         self._order_id -= 1
-        return Order(
-            id=self._order_id,
-            account=None,
-            symbol=market.symbol,
-            client_order_id="",
-            sign=sign,
-            type=kind,
-            lots=lots,
-            price=price,
-            stop_price=None,
-            position_side=PositionSide.BOTH,
-            reduce_only=False,
-            status=Status.NEW,
-            created_ms=now_ms,
-            updated_ms=now_ms,
-        )
+        return self._make(market, self._order_id, sign=sign, lots=lots, price=price, rests=rests, now_ms=now_ms)

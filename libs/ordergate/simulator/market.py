@@ -2,70 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
-from ordergate.simulator.book import Book
-from ordergate.simulator.orders import STOPS, Status
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ordergate.simulator.orders import Order
-    from ordergate.simulator.symbols import Symbol
+from ordergate.simulator.book import Book, Queued
 
 
-def triggers_on_rise(order: Order) -> bool:
-    """A buy stop and a sell take-profit wait for a higher mark price, the other two for a lower one."""
-    return (order.type in STOPS) == (order.sign > 0)
+class Waiting(Queued, Protocol):
+    """An order that may wait for a trigger before it trades."""
+
+    stop_price: int | None
+
+    @property
+    def rises(self) -> bool:
+        """It waits for a higher price: a buy stop and a sell take-profit do, the other two wait for a lower one."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """It still waits; one that was canceled meanwhile does not."""
 
 
-def is_triggered(order: Order, mark: int) -> bool:
-    """Whether the mark price has reached the order's stop price."""
+class Ware(Protocol):
+    """What every room knows of a symbol: prices count in ticks, quantities in lots."""
+
+    @property
+    def name(self) -> str:
+        """As clients spell it."""
+
+    def price_text(self, ticks: int) -> str:
+        """Ticks as the venue prints a price."""
+
+    def quantity_text(self, lots: int) -> str:
+        """Lots as the venue prints a quantity."""
+
+    def notional(self, ticks: int, lots: int) -> Decimal:
+        """Price x quantity in the quote asset, exactly."""
+
+    def nearest_ticks(self, price: Decimal) -> int:
+        """The price in ticks, rounded to the nearest and never below one."""
+
+
+SomeWaiting = TypeVar("SomeWaiting", bound=Waiting)
+SomeSymbol = TypeVar("SomeSymbol", bound=Ware)
+
+
+def is_triggered(order: Waiting, price: int) -> bool:
+    """Whether the price that triggers (mark or last, as the venue has it) has reached the order's stop price."""
     stop = order.stop_price
     if stop is None:
         return False
-    return mark >= stop if triggers_on_rise(order) else mark <= stop
+    return price >= stop if order.rises else price <= stop
 
 
-class Market:
-    """Prices in ticks. The mark price is what triggers, bands and unrealised profit are reckoned with."""
+class Market(Generic[SomeWaiting, SomeSymbol]):
+    """Prices in ticks. The mark price is what bands and unrealised profit are reckoned with, and triggers where the venue has them on it."""
 
     __slots__ = ("_falling", "_gap", "_rising", "book", "halted", "last", "mark", "symbol", "trade_id")
 
-    def __init__(self, symbol: Symbol, price: int, *, halted: bool, gap: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, symbol: SomeSymbol, price: int, *, halted: bool, gap: Callable[[], int] = lambda: 0) -> None:
         """A market at rest at `price`. gap: how many trade ids are left out before the next."""
         self._gap = gap
         self.symbol = symbol
-        self.book = Book()
+        self.book: Book[SomeWaiting] = Book()
         self.mark = price
         self.last = price
         self.halted = halted
         self.trade_id = 0
-        self._rising: list[tuple[int, int, Order]] = []
-        self._falling: list[tuple[int, int, Order]] = []
+        self._rising: list[tuple[int, int, SomeWaiting]] = []
+        self._falling: list[tuple[int, int, SomeWaiting]] = []
 
     def next_trade_id(self) -> int:
         """Each side of each execution has an id of its own, so it is unique per symbol whoever trades with whom."""
         self.trade_id += 1 + self._gap()
         return self.trade_id
 
-    def wait_for_trigger(self, order: Order) -> None:
-        """Keep the order until the mark price reaches its stop price."""
+    def wait_for_trigger(self, order: SomeWaiting) -> None:
+        """Keep the order until the price reaches its stop price."""
         stop = order.stop_price or 0
-        if triggers_on_rise(order):
+        if order.rises:
             heappush(self._rising, (stop, order.id, order))
         else:
             heappush(self._falling, (-stop, order.id, order))
 
-    def next_triggered(self) -> Order | None:
-        """Take out one order whose moment has come; those canceled meanwhile are dropped here."""
-        while self._rising and self._rising[0][0] <= self.mark:
+    def next_triggered(self, *, low: int | None = None, high: int | None = None) -> SomeWaiting | None:
+        """Take out one order whose moment has come; those canceled meanwhile are dropped here. low, high: where the price has been, if not at the mark."""
+        high = self.mark if high is None else high
+        low = self.mark if low is None else low
+        while self._rising and self._rising[0][0] <= high:
             order = heappop(self._rising)[2]
-            if order.status is Status.PENDING_NEW:
+            if order.is_waiting:
                 return order
-        while self._falling and -self._falling[0][0] >= self.mark:
+        while self._falling and -self._falling[0][0] >= low:
             order = heappop(self._falling)[2]
-            if order.status is Status.PENDING_NEW:
+            if order.is_waiting:
                 return order
         return None

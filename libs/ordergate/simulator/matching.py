@@ -1,13 +1,12 @@
-"""Matching: one incoming order against a book, in price-time priority, and the settlement of each execution.
-
-Two orders of one account may trade with each other: the exchange documents no self-trade prevention, so both sides are ordinary trades.
-"""
+"""Matching: one incoming order against a book, in price-time priority, and the settlement of each execution."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ordergate.simulator.flow import Quote
 from ordergate.simulator.orders import Order, Status, Trade
 
 if TYPE_CHECKING:
@@ -15,10 +14,51 @@ if TYPE_CHECKING:
 
     from ordergate.simulator.accounts import Account
     from ordergate.simulator.market import Market
+    from ordergate.simulator.symbols import Symbol
+
+SomeTraded = TypeVar("SomeTraded", bound=Quote)
 
 
-class Matching:
-    """Executes orders and ends them; `touched` are the accounts whose reduce-only orders may have lost their position."""
+class Crossing(ABC, Generic[SomeTraded]):
+    """Who meets whom. How much two may trade, whether they may, and what an execution does, is the matter of the exchange."""
+
+    __slots__ = ()
+
+    def run(self, market: Market[SomeTraded, Any], taker: SomeTraded, now_ms: int) -> None:
+        """Trade the order against the book as far as its price and liquidity go; nothing rests here."""
+        opposite = market.book.other_side(taker.sign)
+        while taker.remaining:
+            maker = opposite.best()
+            if maker is None or maker.price is None:
+                return
+            if taker.price is not None and (taker.price - maker.price) * taker.sign < 0:
+                return
+            lots = self.lots(taker, maker, maker.price)
+            if not lots:
+                return
+            if self.may_meet(market, taker, maker, now_ms):
+                self.execute(market, taker, maker, min(lots, self.lots(maker, taker, maker.price)), now_ms)
+
+    @abstractmethod
+    def lots(self, order: SomeTraded, other: SomeTraded, price: int) -> int:
+        """How much the order may trade with the other at most; 0: it is through."""
+
+    @abstractmethod
+    def may_meet(self, market: Market[SomeTraded, Any], taker: SomeTraded, maker: SomeTraded, now_ms: int) -> bool:
+        """Whether the two may trade. If not, one of them has been changed here so that they never meet again."""
+
+    @abstractmethod
+    def execute(
+        self, market: Market[SomeTraded, Any], taker: SomeTraded, maker: SomeTraded, lots: int, now_ms: int
+    ) -> None:
+        """Both trade so many lots; a maker that is through leaves the book."""
+
+
+class Matching(Crossing[Order]):
+    """Executes orders and ends them; `touched` are the accounts whose reduce-only orders may have lost their position.
+
+    Two orders of one account may trade with each other: the exchange documents no self-trade prevention, so both sides are ordinary trades.
+    """
 
     __slots__ = ("_maker_rate", "_settled", "_taker_rate", "touched")
 
@@ -29,34 +69,29 @@ class Matching:
         self._settled = 0
         self.touched: dict[str, Account] = {}
 
-    def run(self, market: Market, taker: Order, now_ms: int) -> None:
-        """Trade the order against the book as far as its price and liquidity go; nothing rests here."""
-        opposite = market.book.other_side(taker.sign)
-        while taker.remaining:
-            maker = opposite.best()
-            if maker is None or maker.price is None:
-                return
-            if taker.price is not None and (taker.price - maker.price) * taker.sign < 0:
-                return
-            lots = min(taker.remaining, maker.remaining, _bound(taker))
-            if not lots:
-                return
-            lots = min(lots, _bound(maker))
-            if not lots:
-                self.end(market, maker, Status.CANCELED, now_ms)
-                continue
-            self._execute(market, taker, maker, lots, now_ms)
+    def lots(self, order: Order, other: Order, price: int) -> int:
+        """A closing order never more than there is to close."""
+        del price
+        return min(other.remaining, _bound(order))
 
-    def take(self, market: Market, maker: Order, now_ms: int) -> None:
+    def may_meet(self, market: Market[Order, Symbol], taker: Order, maker: Order, now_ms: int) -> bool:
+        """A closing maker with nothing left to close is over."""
+        del taker
+        if _bound(maker):
+            return True
+        self.end(market, maker, Status.CANCELED, now_ms)
+        return False
+
+    def take(self, market: Market[Order, Symbol], maker: Order, now_ms: int) -> None:
         """Somebody of the crowd trades with exactly this resting order, as far as it may, whatever else is in the book."""
         lots = _bound(maker)
         if lots:
             taker = replace(
                 maker, id=0, account=None, client_order_id="", sign=-maker.sign, lots=lots, executed=0, cost=0
             )
-            self._execute(market, taker, maker, lots, now_ms)
+            self.execute(market, taker, maker, lots, now_ms)
 
-    def end(self, market: Market, order: Order, status: Status, now_ms: int) -> None:
+    def end(self, market: Market[Order, Symbol], order: Order, status: Status, now_ms: int) -> None:
         """The order is over: out of the book, out of the account's open orders."""
         order.status = status
         order.updated_ms = max(order.updated_ms, now_ms)
@@ -65,7 +100,8 @@ class Matching:
         if order.account is not None:
             order.account.forget_open(order)
 
-    def _execute(self, market: Market, taker: Order, maker: Order, lots: int, now_ms: int) -> None:
+    def execute(self, market: Market[Order, Symbol], taker: Order, maker: Order, lots: int, now_ms: int) -> None:
+        """Both sides are trades with ids of their own."""
         price = maker.price
         if price is None:  # a resting order always has one
             return

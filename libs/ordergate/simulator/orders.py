@@ -113,6 +113,16 @@ class Order:
         """Whether it can still trade or be canceled."""
         return self.status not in TERMINAL
 
+    @property
+    def rises(self) -> bool:
+        """A buy stop and a sell take-profit wait for a higher mark price, the other two for a lower one."""
+        return (self.type in STOPS) == (self.sign > 0)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it still waits for its stop price."""
+        return self.status is Status.PENDING_NEW
+
     def fill(self, price: int, lots: int, now_ms: int) -> None:
         """Take one execution into the order's own numbers."""
         self.executed += lots

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ordergate.simulator.market import Market
     from ordergate.simulator.orders import Order, Trade
     from ordergate.simulator.positions import Episode, Position
+    from ordergate.simulator.symbols import Symbol
 
 Row = dict[str, object]
 
@@ -89,7 +90,7 @@ def trade_fee(trade: Trade, fees: FeesConfig) -> Decimal:
     return (notional * (fees.maker if trade.maker else fees.taker)).normalize()
 
 
-def position_row(position: Position, account: Account, market: Market) -> Row:
+def position_row(position: Position, account: Account, market: Market[Order, Symbol]) -> Row:
     """A POSITION that is open. The liquidation price is an estimate: the simulator never liquidates."""
     symbol = position.symbol
     notional = symbol.notional(market.mark, abs(position.lots))
@@ -119,7 +120,7 @@ def position_row(position: Position, account: Account, market: Market) -> Row:
     }
 
 
-def closed_position_row(episode: Episode, position: Position, account: Account, market: Market) -> Row:
+def closed_position_row(episode: Episode, position: Position, account: Account, market: Market[Order, Symbol]) -> Row:
     """A POSITION that is over."""
     return {
         "id": str(episode.id),
@@ -145,7 +146,7 @@ def closed_position_row(episode: Episode, position: Position, account: Account, 
     }
 
 
-def balance_row(account: Account, markets: Mapping[str, Market]) -> Row:
+def balance_row(account: Account, markets: Mapping[str, Market[Order, Symbol]]) -> Row:
     """The one asset of an account."""
     unrealized = account.unrealized(markets)
     return {
@@ -158,7 +159,7 @@ def balance_row(account: Account, markets: Mapping[str, Market]) -> Row:
     }
 
 
-def symbol_row(market: Market) -> Row:
+def symbol_row(market: Market[Order, Symbol]) -> Row:
     """A SYMBOL."""
     symbol = market.symbol
     return {
@@ -180,7 +181,7 @@ def symbol_row(market: Market) -> Row:
     }
 
 
-def ticker_row(market: Market, now_ms: int) -> Row:
+def ticker_row(market: Market[Order, Symbol], now_ms: int) -> Row:
     """A ticker; an empty side of the book is null."""
     symbol = market.symbol
     bid, ask = market.book.bids.best_price(), market.book.asks.best_price()
