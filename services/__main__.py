@@ -53,6 +53,7 @@ async def main() -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, supervisor.call_emergency)
     try:
         await supervisor.start()
         await supervisor.ready(limit_seconds=READY_SECONDS)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 import urllib.error
@@ -102,6 +103,12 @@ class Supervisor:
         if self._bus is not None and self._bus.is_running:
             running[BUS] = self._bus.pid
         return running
+
+    def call_emergency(self) -> None:
+        """Stop and cancel everything, also while the bus is away: the sender is told by its signal."""
+        pid = self.pids().get(ORDER_SUBMISSION)
+        if pid is not None:
+            os.kill(pid, signal.SIGUSR1)
 
     async def start(self) -> None:
         """Bus, declarations, simulator, services. Raises Misconfigured, PartFailed, BusUnavailable."""

@@ -1,13 +1,15 @@
 """The composition root of order submission: the only process that holds a key with trading rights."""
 
+import signal
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 from ordergate.ports.bus import Progress
-from ordergate.ports.control import KillSwitch
+from ordergate.ports.control import Kill, KillSwitch
 from ordergate.ports.venue import Reading, Trading
 from ordergate.runtime.checkpoint import BusCheckpoint
-from ordergate.runtime.control import BusKillSwitch, KillResponder
+from ordergate.runtime.control import BusKillSwitch, KillResponder, turn_switch
 from ordergate.runtime.keys import open_keys
 from ordergate.runtime.lane import Concurrent
 from ordergate.runtime.opening import open_account
@@ -16,9 +18,10 @@ from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
-from ordergate.venues.registry import find_venue, open_reading, open_trading
+from ordergate.venues.registry import OpenReading, OpenTrading, find_venue, open_reading, open_trading
 from ordergate.wire import streams, subjects
 from services.order_submission.cancels import CancelDesk
+from services.order_submission.emergency import Clients, EmergencyDesk
 from services.order_submission.flattening import Flattening
 from services.order_submission.halting import HaltDesk
 from services.order_submission.handlers import Halt, OrderDesk
@@ -40,7 +43,22 @@ async def compose(frame: Frame) -> None:
     presence = Presence(frame.bus, service=frame.name, instance=frame.instance, clock=frame.clock)
     frame.task("presence", presence.keep)
     frame.at_stop(presence.withdraw)
-    desks = [await _compose_account(frame, account, kill) for account in frame.accounts]
+    desks, clients = [], []
+    for account in frame.accounts:
+        trading, reading = await _open_clients(frame, account)
+        clients.append(
+            Clients(venue=account.venue_name, account=account.account_name, trading=trading, reading=reading)
+        )
+        desks.append(_serve_account(frame, account, kill, trading, reading))
+    emergency = EmergencyDesk(
+        clients,
+        throw_here=partial(kill.throw_here, "emergency: called at this process"),
+        tell=partial(_tell_all, frame),
+        clock=frame.clock,
+        log=frame.log,
+    )
+    frame.task("emergency", emergency.watch)
+    frame.when_signalled(signal.SIGUSR1, emergency.call)
     responder = KillResponder(
         kill,
         service=frame.name,
@@ -51,7 +69,11 @@ async def compose(frame: Frame) -> None:
     frame.answer(subjects.KILL_REQUEST, responder.acknowledge)
 
 
-async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKillSwitch) -> OrderDesk:
+async def _tell_all(frame: Frame, kill: Kill) -> None:
+    await turn_switch(frame.bus, kill.scope, thrown=True, reason=kill.reason, clock=frame.clock, above=kill.epoch)
+
+
+async def _open_clients(frame: Frame, account: AccountSettings) -> tuple[OpenTrading, OpenReading]:
     venue = account.venue_name
     keys = await open_keys(frame, account, find_venue(venue).declaration)
     opening = open_account(frame, account, keys)
@@ -61,6 +83,13 @@ async def _compose_account(frame: Frame, account: AccountSettings, kill: BusKill
         await client.start()
         frame.at_stop(client.close)
     keys.keep(reading)
+    return trading, reading
+
+
+def _serve_account(
+    frame: Frame, account: AccountSettings, kill: BusKillSwitch, trading: OpenTrading, reading: OpenReading
+) -> OrderDesk:
+    venue = account.venue_name
     decided = ConsumerProgress(frame.bus, streams.risk_consumer(venue, account.account_name, replicas=frame.replicas))
     return serve(frame, account, kill=kill, decided=decided, trading=frame.sending(trading), reading=reading)
 

@@ -73,7 +73,7 @@ class KillDesk:
     async def _carry_out(self, kill: Kill) -> None:
         """To the word "flat", or until the switch is turned again."""
         in_flight = sum(kill.scope.covers(order.request) for order in self._orders.in_hand())
-        ended = await self._orders.end_unsent_in_hand(kill.scope, "killed")
+        ended = await self._end_unsent(kill)
         await self._say(
             kill,
             "kill_thrown",
@@ -89,6 +89,13 @@ class KillDesk:
         )
         if kill.flatten:
             await self._flatten(kill)
+
+    async def _end_unsent(self, kill: Kill) -> int:
+        while True:
+            try:
+                return await self._orders.end_unsent_in_hand(kill.scope, "killed")
+            except Unavailable:
+                await self._clock.sleep(ROUND_SECONDS)
 
     async def _empty(self, kill: Kill) -> bool:
         """Cancel until nothing is open in scope. False: the switch was turned again before."""
@@ -172,8 +179,10 @@ class KillDesk:
             message=message,
             at_ms=now_ms,
         )
-        await self._publisher.answer(
-            subjects.risk(self._venue, self._account, what),
-            statement.to_bytes(),
-            message_id=f"{keys.kill_statement(what, kill.scope, self._account, kill.epoch)}{now_ms}",
-        )
+        message_id = f"{keys.kill_statement(what, kill.scope, self._account, kill.epoch)}{now_ms}"
+        subject = subjects.risk(self._venue, self._account, what)
+        while True:
+            try:
+                return await self._publisher.answer(subject, statement.to_bytes(), message_id=message_id)
+            except Unavailable:
+                await self._clock.sleep(ROUND_SECONDS)

@@ -13,19 +13,19 @@ from typing import Any
 from ordergate.cli import say
 from ordergate.cli.caller import Caller, open_bus
 from ordergate.cli.exits import Exit, WrongUsage
+from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.control import scope_of
-from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, Refusal
-from ordergate.runtime.lean import header_block, parse_headers
+from ordergate.runtime.control import scope_of, turn_switch
+from ordergate.runtime.jetstream import Refusal
+from ordergate.runtime.lean import parse_headers
 from ordergate.runtime.ordered import OrderedRead
 from ordergate.runtime.presence import present
 from ordergate.runtime.shelf import bucket_subject
-from ordergate.trading.errors import BusUnavailable, Misconfigured, Unreadable
+from ordergate.trading.errors import Misconfigured, Unreadable
 from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.scope import Scope
 from ordergate.wire import keys, streams, subjects
 from ordergate.wire.messages import (
-    EXPECTED_LAST_SUBJECT_SEQUENCE,
     MSG_ID,
     KillAcknowledgement,
     KillDocument,
@@ -35,7 +35,6 @@ from ordergate.wire.messages import (
 LIMIT_SECONDS = 30.0
 RESUME_LIMIT_SECONDS = 10.0
 ASK_AGAIN_SECONDS = 0.25
-WRITES_MAX = 20
 CONSUMERS_PAGE = 256
 FLAT, FLATTENED, NOT_FLATTENED = "kill_flat", "kill_flattened", "kill_not_flattened"
 
@@ -87,7 +86,7 @@ async def throw(caller: Caller, *, symbol: str | None, reason: str, wait: bool, 
     async with open_bus(caller, limit_seconds=limit) as bus:
         audit_before, accounts = await asyncio.gather(_last_sequence(bus, streams.AUDIT), _accounts(bus, scope))
         began = time.monotonic()
-        document = await turn(bus, scope, thrown=True, reason=reason, flatten=flatten)
+        document = await turn_switch(bus, scope, thrown=True, reason=reason, flatten=flatten, clock=SystemClock())
         heard = await _acknowledged(bus, document, began=began, deadline=deadline)
         report = _report(scope, document, heard, reason)
         if not caller.as_json:
@@ -126,7 +125,7 @@ async def resume(caller: Caller, *, symbol: str | None, reason: str) -> Exit:
             _say_not_thrown(caller, scope, before)
             return Exit.DONE if not before else Exit.NOT_DONE
         began = time.monotonic()
-        document = await turn(bus, scope, thrown=False, reason=reason)
+        document = await turn_switch(bus, scope, thrown=False, reason=reason, clock=SystemClock())
         heard = await _acknowledged(bus, document, began=began, deadline=began + limit)
         still = [kill for kill in before if kill.key != keys.kill(scope)]
     report = _report(scope, document, heard, reason) | {"stillKilled": [kill.to_json() for kill in still]}
@@ -151,47 +150,6 @@ def _say_not_thrown(caller: Caller, scope: Scope, before: Iterable["StandingKill
 
 
 # The switch itself.
-
-
-async def turn(bus: Bus, scope: Scope, *, thrown: bool, reason: str, flatten: bool = False) -> KillDocument:
-    """Write the next epoch by compare-and-set, so that of two who turn it at once both count, one after the other.
-
-    Raises BusUnavailable, Misconfigured when the bus refuses.
-    """
-    subject = bucket_subject(streams.CONTROL, keys.kill(scope))
-    for _ in range(WRITES_MAX):
-        last = await bus.jetstream.last(f"KV_{streams.CONTROL}", subject)
-        now_ms = time.time_ns() // 1_000_000
-        document = KillDocument(
-            # Not the old one plus one: senders remember epochs of a key that somebody has deleted meanwhile.
-            epoch=max(_epoch(None if last is None else last.data) + 1, now_ms),
-            thrown=thrown,
-            venue=scope.venue,
-            account=scope.account,
-            strategy=scope.strategy,
-            symbol=scope.symbol,
-            reason=reason,
-            flatten=flatten,
-            at_ms=now_ms,
-        )
-        payload = document.to_bytes()
-        guard = header_block({EXPECTED_LAST_SUBJECT_SEQUENCE: str(0 if last is None else last.sequence)})
-        answer = await bus.jetstream.publish(subject, payload, headers=guard)
-        if isinstance(answer, Ack):
-            return document
-        if answer.error_code != WRONG_LAST_SEQUENCE:
-            raise Misconfigured(f"the bus refuses the kill switch: {answer.description}")
-        now = await bus.jetstream.last(f"KV_{streams.CONTROL}", subject)
-        if now is not None and now.data == payload:  # our own, whose answer was lost
-            return document
-    raise BusUnavailable(f"the switch was turned by others {WRITES_MAX} times while we tried")
-
-
-def _epoch(data: bytes | None) -> int:
-    try:
-        return KillDocument.of(data).epoch if data else 0
-    except Unreadable:
-        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

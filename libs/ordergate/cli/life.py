@@ -323,7 +323,7 @@ def _stored(stream: str, message: Received) -> Stored | None:
     """None: what cannot be read names no order."""
     try:
         body = json.loads(message.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return _as_stored(stream, message, body) if isinstance(body, dict) else None
 

@@ -13,19 +13,22 @@ import structlog
 from ordergate.ports.clock import Clock
 from ordergate.ports.control import Kill
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack
+from ordergate.runtime.lean import header_block
 from ordergate.runtime.shelf import BusShelf, bucket_subject
-from ordergate.trading.errors import Unavailable, Unreadable
+from ordergate.trading.errors import BusUnavailable, Misconfigured, Unavailable, Unreadable
 from ordergate.trading.ids import AccountName, StrategyName, Symbol, VenueName
 from ordergate.trading.order import OrderRequest
 from ordergate.trading.scope import Scope
 from ordergate.wire import keys
-from ordergate.wire.messages import KillAcknowledgement, KillDocument
+from ordergate.wire.messages import EXPECTED_LAST_SUBJECT_SEQUENCE, KillAcknowledgement, KillDocument
 from ordergate.wire.streams import CONTROL
 
 CONFIRM_SECONDS = 0.3
 CONFIRMED_SECONDS = 1.0
 """How old a confirmation may be for a sender to send (DESIGN 2)."""
 
+WRITES_MAX = 20
 _UNREADABLE = "a kill switch entry cannot be read"
 
 
@@ -74,6 +77,13 @@ class BusKillSwitch:
 
     async def changed(self) -> None:
         await self._changed.wait()
+
+    def throw_here(self, reason: str) -> Kill:
+        """Close this process for everything, whatever becomes of the bus. Ends with the next throw or resume of everything that CONTROL shows."""
+        now_ms = self._clock.now_ms()
+        epoch = max(now_ms, self._epochs.get(Scope(), 0) + 1)
+        self._set(KillDocument(epoch=epoch, thrown=True, reason=reason, at_ms=now_ms))
+        return self._kills[Scope()]
 
     def take(self, document: KillDocument) -> None:
         """A throw or resume that came by core request, before the bucket shows it. An older epoch changes nothing."""
@@ -156,6 +166,56 @@ class BusKillSwitch:
     def _rouse(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+async def turn_switch(
+    bus: Bus,
+    scope: Scope,
+    *,
+    thrown: bool,
+    reason: str,
+    clock: Clock,
+    flatten: bool = False,
+    above: int = 0,
+) -> KillDocument:
+    """Write the next epoch, one above `above`, by compare-and-set, so that of two who turn it at once both count, one after the other.
+
+    Raises BusUnavailable, Misconfigured when the bus refuses.
+    """
+    subject = bucket_subject(CONTROL, keys.kill(scope))
+    for _ in range(WRITES_MAX):
+        last = await bus.jetstream.last(f"KV_{CONTROL}", subject)
+        now_ms = clock.now_ms()
+        document = KillDocument(
+            # Not the old one plus one: senders remember epochs of a key that somebody has deleted meanwhile.
+            epoch=max(_epoch(None if last is None else last.data) + 1, above + 1, now_ms),
+            thrown=thrown,
+            venue=scope.venue,
+            account=scope.account,
+            strategy=scope.strategy,
+            symbol=scope.symbol,
+            reason=reason,
+            flatten=flatten,
+            at_ms=now_ms,
+        )
+        payload = document.to_bytes()
+        guard = header_block({EXPECTED_LAST_SUBJECT_SEQUENCE: str(0 if last is None else last.sequence)})
+        answer = await bus.jetstream.publish(subject, payload, headers=guard)
+        if isinstance(answer, Ack):
+            return document
+        if answer.error_code != WRONG_LAST_SEQUENCE:
+            raise Misconfigured(f"the bus refuses the kill switch: {answer.description}")
+        now = await bus.jetstream.last(f"KV_{CONTROL}", subject)
+        if now is not None and now.data == payload:  # our own, whose answer was lost
+            return document
+    raise BusUnavailable(f"the switch was turned by others {WRITES_MAX} times while we tried")
+
+
+def _epoch(data: bytes | None) -> int:
+    try:
+        return KillDocument.of(data).epoch if data else 0
+    except Unreadable:
+        return 0
 
 
 class KillResponder:

@@ -216,6 +216,8 @@ class Installation(_Section):
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise Misconfigured(f"the configuration is not TOML: {error}") from error
+        except RecursionError as error:
+            raise Misconfigured("the configuration is nested too deeply to be read") from error
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
             told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)

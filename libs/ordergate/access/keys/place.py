@@ -91,7 +91,7 @@ class KeyPlace:
             keys = [HeldKey(**{**key, "state": KeyState(key["state"])}) for key in document["keys"]]
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise UnsafeKeyFile(
                 f"{path}: is not a record of keys; remove it (ages and verifications are lost)"
             ) from error
