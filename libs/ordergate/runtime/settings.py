@@ -119,7 +119,9 @@ class AccountSettings(_Section):
     shares: Mapping[Signer, Annotated[float, Field(gt=0, le=1)]] = DEFAULT_SHARES
     limits: Mapping[
         Literal["requests", "orders", "orders_long", "batch", "close", "address"], Annotated[int, Field(ge=1)]
-    ] = Field(default_factory=dict)  # where they differ from the venue's published ones, e.g. a simulator that was told so
+    ] = Field(
+        default_factory=dict
+    )  # where they differ from the venue's published ones, e.g. a simulator that was told so
     deviation: DeviationSettings = DeviationSettings()
 
     @field_validator("base_url")

@@ -4,6 +4,8 @@ import pickle
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ordergate.access.keys import read_key
 from ordergate.access.redaction import redact
@@ -14,6 +16,7 @@ PUBLIC, SECRET = "zd_" + "ab" * 20, "Visible-but-secret-0123456789"
 
 def key_file(directory: Path, text: str, mode: int = 0o400) -> Path:
     path = directory / "key"
+    path.unlink(missing_ok=True)
     path.write_text(text)
     path.chmod(mode)
     return path
@@ -23,6 +26,16 @@ def key_file(directory: Path, text: str, mode: int = 0o400) -> Path:
 def test_both_forms_of_a_key_file_are_read(tmp_path: Path, text: str) -> None:
     key = read_key(key_file(tmp_path, text))
     assert (key.public, key.secret) == (PUBLIC, SECRET)
+
+
+def test_a_private_key_stands_in_json_as_pem_and_every_line_of_it_is_masked(tmp_path: Path) -> None:
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    key = read_key(key_file(tmp_path, json.dumps({"key": PUBLIC, "secret": pem})))
+    assert key.secret == pem
+    assert pem not in redact(f"the key is {pem}")
+    with pytest.raises(UnsafeKeyFile):
+        read_key(key_file(tmp_path, json.dumps({"key": pem, "secret": SECRET}), 0o400))
 
 
 @pytest.mark.parametrize("mode", [0o404, 0o644, 0o420, 0o402, 0o401])

@@ -44,10 +44,11 @@ def _version(found: os.stat_result) -> Version:
 def read_key(path: Path) -> Key:
     """The key in a file: JSON `{"key": ..., "secret": ...}` or two lines, key and secret. Its values are masked in all logs from then on.
 
+    In JSON the secret may be a private key as PEM, for venues whose keys are RSA or Ed25519; in two lines, as the base64 of its DER.
     Raises UnsafeKeyFile when others can read the file, or it is not a key; the message never holds any of its text.
     """
     public, secret = _parse(_ascii(read_private(path), path), path)
-    if not _is_token(public) or not _is_token(secret):
+    if not _is_token(public) or not (_is_token(secret) or _is_pem(secret)):
         raise UnsafeKeyFile(f"{path}: key and secret must be visible ASCII without spaces")
     return make_key(public=public, secret=secret)
 
@@ -98,6 +99,11 @@ def _parse(text: str, path: Path) -> tuple[str, str]:
     if len(lines) != len(("key", "secret")):
         raise UnsafeKeyFile(f"{path}: must hold two lines, key and secret")
     return lines[0], lines[1]
+
+
+def _is_pem(text: str) -> bool:
+    """Many lines; it signs and never stands in a header."""
+    return text.startswith("-----BEGIN ") and text.rstrip().endswith(" PRIVATE KEY-----")
 
 
 def _is_token(text: str) -> bool:
