@@ -216,14 +216,14 @@ class Installation(_Section):
         """Raises Misconfigured, naming each wrong field but not its value."""
         try:
             return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise Misconfigured(f"the configuration is not TOML: {error}") from error
         except RecursionError as error:
             raise Misconfigured("the configuration is nested too deeply to be read") from error
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
             told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
             raise Misconfigured(f"the configuration is wrong: {told}") from error
+        except ValueError as error:  # also a number of more digits than the interpreter reads
+            raise Misconfigured(f"the configuration is not TOML: {error}") from error
 
     @field_validator("accounts")
     @classmethod

@@ -116,7 +116,7 @@ _SIGHTS = frozenset({"stale", "trades_late", "trades_hidden", "trades_twice", "t
 class FaultPlan(_Gate):
     """The whole plan; no rules = all is well again."""
 
-    seed: int = 1
+    seed: int = Field(default=1, ge=-(2**63), lt=2**63)
     rules: tuple[FaultRule, ...] = Field(default=(), max_length=1000)
 
 

@@ -78,6 +78,8 @@ def test_the_key_file_of_coinbase_is_read_as_it_is_downloaded() -> None:
         (b'{"secret":""}', None, "secret"),
         (b'{"key":"k"}', None, "secret"),
         (b'{"secret":5}', None, "no text"),
+        (rb'{"key":"\ud800","secret":"s"}', None, "no text"),
+        (rb'{"secret":"\ud800-----BEGIN"}', None, "no text"),
         (b'{"secret":', None, "JSON"),
         (b"[" * 5, b"x", "leave the password out"),
         (b"a b c d", None, "one line"),

@@ -45,6 +45,7 @@ def test_a_venue_in_plain_text_elsewhere_is_refused(url: str) -> None:
         ("", "accounts"),
         ("not toml", "not TOML"),
         ("a = " + "[" * 10_000, "nested too deeply"),
+        ("a = " + "9" * 5_000, "not TOML"),
         (GOOD + GOOD, "twice"),
         (GOOD + "[accounts.risk]\nmax_order_notionl = '5'\n", "max_order_notionl"),
         (GOOD + "[accounts.risk]\nmax_order_notional = 'NaN'\n", "max_order_notional"),

@@ -9,6 +9,7 @@
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ _SEED_BYTES = 32
 _SEED_AND_PUBLIC_BYTES = 64
 _DER_SEQUENCE = b"\x30"
 _ED25519 = "ed25519:"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Secretive:
@@ -135,7 +137,9 @@ def _document(text: str, password: bytes | None) -> Credentials:
 
 def _text_of(document: Any, *names: str) -> str | None:
     found = next((document[name] for name in names if name in document), None)
-    if found is not None and not isinstance(found, str):
+    if found is None:
+        return None
+    if not isinstance(found, str) or _LONE_SURROGATE.search(found):
         raise WrongKey("is JSON in which a part of the key is no text")
     return found
 
