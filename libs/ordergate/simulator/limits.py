@@ -26,11 +26,37 @@ class Window:
 
     scope: Scope
     subject: str
-    bucket: Bucket
+    bucket: str
     start_ms: int
     limit: int
     used: int = 0
     refused: int = 0
+
+
+class Windows:
+    """Fixed windows, aligned to the venue's clock, of whatever is counted."""
+
+    __slots__ = ("_past", "_present")
+
+    def __init__(self) -> None:
+        """Nothing was counted yet."""
+        self._present: dict[tuple[Scope, str, str], Window] = {}
+        self._past: deque[Window] = deque(maxlen=PAST_WINDOWS_MAX)
+
+    def at(self, scope: Scope, subject: str, bucket: str, *, limit: int, length_ms: int, now_ms: int) -> Window:
+        """The window of this moment."""
+        start_ms = now_ms - now_ms % length_ms
+        key = (scope, subject, bucket)
+        window = self._present.get(key)
+        if window is None or window.start_ms != start_ms:
+            if window is not None:
+                self._past.append(window)
+            window = self._present[key] = Window(scope, subject, bucket, start_ms, limit)
+        return window
+
+    def listed(self) -> list[Window]:
+        """The windows that are remembered, oldest first, with the present ones last."""
+        return [*self._past, *self._present.values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +72,7 @@ class Verdict:
 class RateLimits:
     """Every bucket of every account and address."""
 
-    __slots__ = ("_limits", "_past", "_window_ms", "_windows")
+    __slots__ = ("_limits", "_window_ms", "_windows")
 
     def __init__(self, limits: LimitsConfig) -> None:
         """Limits a window, by bucket."""
@@ -57,8 +83,7 @@ class RateLimits:
             "batch": limits.batch,
             "close": limits.close,
         }
-        self._windows: dict[tuple[Scope, str, Bucket], Window] = {}
-        self._past: deque[Window] = deque(maxlen=PAST_WINDOWS_MAX)
+        self._windows = Windows()
 
     def take(self, scope: Scope, subject: str, buckets: Sequence[Bucket], now_ms: int) -> Verdict:
         """Count one request. `buckets` from the widest to the narrowest; the widest that is used up refuses."""
@@ -78,14 +103,8 @@ class RateLimits:
 
     def windows(self) -> list[Window]:
         """The windows that are remembered, oldest first, with the present ones last."""
-        return [*self._past, *self._windows.values()]
+        return self._windows.listed()
 
     def _window(self, scope: Scope, subject: str, bucket: Bucket, now_ms: int) -> Window:
-        start_ms = now_ms - now_ms % self._window_ms
-        key = (scope, subject, bucket)
-        window = self._windows.get(key)
-        if window is None or window.start_ms != start_ms:
-            if window is not None:
-                self._past.append(window)
-            window = self._windows[key] = Window(scope, subject, bucket, start_ms, self._limits[bucket])
-        return window
+        limit = self._limits[bucket]
+        return self._windows.at(scope, subject, bucket, limit=limit, length_ms=self._window_ms, now_ms=now_ms)
