@@ -22,7 +22,7 @@ _BY_ID = attrgetter("id")
 class Account:
     """Cross margin in one quote asset.
 
-    `reserved` is the notional of the waiting orders that would open something; margin = notional / leverage. Nothing is ever liquidated.
+    `reserved_in` is by symbol the notional of the waiting orders that would open something; margin = notional / leverage.
     """
 
     __slots__ = (
@@ -34,7 +34,7 @@ class Account:
         "open_orders",
         "orders",
         "positions",
-        "reserved",
+        "reserved_in",
         "taker_trades",
         "wallet",
     )
@@ -44,7 +44,7 @@ class Account:
         self.name = name
         self.wallet = balance
         self.leverage = leverage
-        self.reserved = Decimal(0)
+        self.reserved_in: dict[str, Decimal] = {}
         self.orders: list[Order] = []
         self.open_orders: dict[int, Order] = {}
         self.open_count: dict[str, int] = {}
@@ -52,6 +52,16 @@ class Account:
         self.positions: dict[tuple[str, PositionSide], Position] = {}
         self.taker_trades: dict[str, list[Trade]] = {}
         self.maker_trades: dict[str, list[Trade]] = {}
+
+    @property
+    def reserved(self) -> Decimal:
+        """Over all symbols."""
+        return sum(self.reserved_in.values(), Decimal(0))
+
+    def leverage_in(self, symbol: str) -> int:
+        """Leverage by which margin in this symbol is reckoned: here the account's own in all of them."""
+        del symbol
+        return self.leverage
 
     def order(self, order_id: int) -> Order | None:
         """One of this account's orders, open or not."""
@@ -92,7 +102,9 @@ class Account:
     def reserve(self, order: Order, lots: int) -> None:
         """Hold margin for so many of the order's lots, instead of what was held for it before."""
         if lots != order.reserved_lots:
-            self.reserved += order.symbol.notional(order.reference_price, lots - order.reserved_lots)
+            name = order.symbol.name
+            change = order.symbol.notional(order.reference_price, lots - order.reserved_lots)
+            self.reserved_in[name] = self.reserved_in.get(name, Decimal(0)) + change
             order.reserved_lots = lots
 
     def forget_open(self, order: Order) -> None:
@@ -120,6 +132,7 @@ class Account:
         )
         position.fees += fee
         self.wallet += profit - fee
+        trade.profit = profit
         kept = self.maker_trades if trade.maker else self.taker_trades
         kept.setdefault(symbol.name, []).append(trade)
 
@@ -129,11 +142,13 @@ class Account:
 
     def margin_used(self, markets: Mapping[str, Market[Order, Symbol]]) -> Decimal:
         """What open positions and waiting orders hold."""
-        notional = self.reserved
+        notionals = dict(self.reserved_in)
         for position in self.positions.values():
             if position.lots:
-                notional += position.symbol.notional(markets[position.symbol.name].mark, abs(position.lots))
-        return notional / self.leverage
+                name = position.symbol.name
+                held = position.symbol.notional(markets[name].mark, abs(position.lots))
+                notionals[name] = notionals.get(name, Decimal(0)) + held
+        return sum((notional / self.leverage_in(name) for name, notional in notionals.items()), Decimal(0))
 
     def available(self, markets: Mapping[str, Market[Order, Symbol]]) -> Decimal:
         """What a new order may hold."""

@@ -62,6 +62,9 @@ class Matching(Crossing[Order]):
 
     __slots__ = ("_maker_rate", "_settled", "_taker_rate", "touched")
 
+    knocked_out = Status.CANCELED
+    """How an order ends that finds no more liquidity, or nothing left to close."""
+
     def __init__(self, *, maker_rate: Decimal, taker_rate: Decimal) -> None:
         """Fee rates are of the notional."""
         self._maker_rate = maker_rate
@@ -79,7 +82,7 @@ class Matching(Crossing[Order]):
         del taker
         if _bound(maker):
             return True
-        self.end(market, maker, Status.CANCELED, now_ms)
+        self.end(market, maker, self.knocked_out, now_ms)
         return False
 
     def take(self, market: Market[Order, Symbol], maker: Order, now_ms: int) -> None:
@@ -101,17 +104,22 @@ class Matching(Crossing[Order]):
             order.account.forget_open(order)
 
     def execute(self, market: Market[Order, Symbol], taker: Order, maker: Order, lots: int, now_ms: int) -> None:
-        """Both sides are trades with ids of their own."""
+        """Each side is a trade of its own."""
         price = maker.price
         if price is None:  # a resting order always has one
             return
         market.last = price
         taker.fill(price, lots, now_ms)
         maker.fill(price, lots, now_ms)
-        self._settle(Trade(market.next_trade_id(), taker, price, lots, maker=False, time_ms=now_ms))
-        self._settle(Trade(market.next_trade_id(), maker, price, lots, maker=True, time_ms=now_ms))
+        taker_id, maker_id = self._trade_ids(market)
+        self._settle(Trade(taker_id, taker, price, lots, maker=False, time_ms=now_ms))
+        self._settle(Trade(maker_id, maker, price, lots, maker=True, time_ms=now_ms))
         if not maker.remaining:
             self.end(market, maker, Status.FILLED, now_ms)
+
+    def _trade_ids(self, market: Market[Order, Symbol]) -> tuple[int, int]:
+        """Of the taker's and the maker's side."""
+        return market.next_trade_id(), market.next_trade_id()
 
     def _settle(self, trade: Trade) -> None:
         order = trade.order

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from ordergate.simulator.accounts import Account
     from ordergate.simulator.symbols import Symbol
+
+ZERO = Decimal(0)
 
 
 class Side(StrEnum):
@@ -48,9 +49,13 @@ class Status(StrEnum):
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    """Binance's: ended by the venue and its rules, not by a cancel."""
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    """Binance's: ended by self-trade prevention."""
 
 
-TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.REJECTED})
+TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.REJECTED, Status.EXPIRED, Status.EXPIRED_IN_MATCH})
 PRICED = frozenset({OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT})
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_MARKET})
 TRIGGERED = STOPS | {OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET}
@@ -141,3 +146,5 @@ class Trade:
     lots: int
     maker: bool
     time_ms: int
+    profit: Decimal = ZERO
+    """What it realised, before its fee; known once it is settled."""

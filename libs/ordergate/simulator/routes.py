@@ -34,6 +34,8 @@ BATCH_MAX = 10
 ORDERS_MAX = 500
 TRADES_MAX = 1000
 ID_MAX = 10**15
+# Without those of other venues, which no order of this one ever has.
+_STATUSES = frozenset(Status) - {Status.EXPIRED, Status.EXPIRED_IN_MATCH}
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +148,7 @@ def _list_orders(exchange: Exchange, call: Call) -> Answer | Refusal:
     limit = read_integer(parameters, "limit", default=100, lowest=1, highest=ORDERS_MAX)
     after = read_integer(parameters, "afterId", default=0, lowest=0, highest=ID_MAX)
     status, symbol = parameters.get("status"), parameters.get("symbol")
-    if limit is None or after is None or not (status in {None, "OPEN"} or status in Status.__members__):
+    if limit is None or after is None or not (status in {None, "OPEN"} or status in _STATUSES):
         return invalid("limit, afterId or status is wrong")
     rows = (
         order_row(order)
