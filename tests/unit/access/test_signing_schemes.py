@@ -173,6 +173,19 @@ def test_the_websocket_api_signs_sorted_raw_utf8(given_parameters: dict[str, Any
     assert binance.websocket_payload(shuffled) == expected
 
 
+@given(parameters)
+def test_the_text_of_the_websocket_api_is_sorted_whatever_order_it_came_in(pairs: list[tuple[str, str]]) -> None:
+    pairs = [(name, value.replace("&", "")) for name, value in pairs] or [("apiKey", "k")]
+    by_name = "&".join(f"{name}={value}" for name, value in sorted(pairs))
+    for order in (pairs, pairs[::-1], [("signature", "old"), *pairs]):
+        joined = "&".join(f"{name}={value}" for name, value in order)
+        assert signature("binance-wsapi", joined.encode(), SECRET) == signature("primitive", by_name.encode(), SECRET)
+
+
+def test_a_text_of_the_websocket_api_that_cannot_be_taken_apart_is_signed_as_it_is() -> None:
+    assert signature("binance-wsapi", b"z=1&odd&a=2", SECRET) == signature("primitive", b"z=1&odd&a=2", SECRET)
+
+
 def test_amounts_of_the_websocket_api_keep_their_digits() -> None:
     payload = binance.websocket_payload(
         {"quantity": Decimal("0.00000100"), "price": Decimal("1E+2"), "symbol": "１２３４５６"}
@@ -259,8 +272,19 @@ def test_a_body_without_one_nonce_is_refused(body: str) -> None:
         signature("kraken-rest", body.encode(), BASE64_SECRET, path="/0/private/Balance")
 
 
-@pytest.mark.parametrize("secret", [b"not base64!", b"QUJD\xff", b"QUI", b"="])
-def test_a_secret_that_lost_its_padding_is_refused_and_not_guessed(secret: bytes) -> None:
+@pytest.mark.parametrize("whole", [b"A", b"AB", b"\x00\xff any bytes", b"k" * 64])
+def test_a_secret_that_lost_its_padding_is_still_whole(whole: bytes) -> None:
+    written = base64.b64encode(whole)
+    for scheme in ("kraken-rest", "coinbase-exchange"):
+        found = [
+            signature(scheme, b"nonce=1", HmacSecret(secret), path="/0/private/Balance")
+            for secret in (written, written.rstrip(b"="))
+        ]
+        assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("secret", [b"not base64!", b"QUJD\xff", b"QUJ", b"QR", b"Q", b"QUI==", b"="])
+def test_a_secret_that_was_cut_off_is_refused_and_not_guessed(secret: bytes) -> None:
     for scheme in ("kraken-rest", "coinbase-exchange"):
         with pytest.raises(WrongKey):
             signature(scheme, b"nonce=1", HmacSecret(secret), path="/0/private/Balance")

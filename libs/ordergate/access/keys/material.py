@@ -126,8 +126,8 @@ def _document(text: str, password: bytes | None) -> Credentials:
         document: Any = json.loads(text)
     except (ValueError, RecursionError):
         raise WrongKey("begins as JSON and is not") from None  # the decoder's own message may quote the text
-    public = _text_of(document, "key", "apiKey", "name", "id")
-    secret = _text_of(document, "secret", "privateKey", "apiSecret")
+    public = _text_of(document, "key", "apiKey", "api_key", "name", "id")
+    secret = _text_of(document, "secret", "privateKey", "private_key", "apiSecret", "api_secret", "secretKey")
     if secret is None or not secret.strip():
         raise WrongKey('is JSON without a "secret" (or "privateKey")')
     passphrase = _text_of(document, "passphrase")

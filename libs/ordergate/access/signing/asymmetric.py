@@ -12,6 +12,7 @@ from ordergate.access.keys.material import KINDS, Ed25519Key, HmacSecret, Materi
 from ordergate.trading.errors import WrongKey
 
 _COORDINATE_BYTES = 32
+_BASE64_GROUP = 4
 
 
 def hmac_sha256(secret: HmacSecret, message: bytes) -> bytes:
@@ -20,11 +21,18 @@ def hmac_sha256(secret: HmacSecret, message: bytes) -> bytes:
 
 
 def base64_decoded(secret: HmacSecret) -> bytes:
-    """The key inside a secret that the venue gives out as base64, padding and all. Raises WrongKey."""
+    """The key inside a secret that the venue gives out as base64. Raises WrongKey.
+
+    The `=` at its end may be missing, if what is there can only be the whole: signs that were cut off leave bits that no encoder writes.
+    """
+    text = secret.secret
+    padded = text if text.endswith(b"=") else text + b"=" * (-len(text) % _BASE64_GROUP)
     try:
-        decoded = base64.b64decode(secret.secret, validate=True)
+        decoded = base64.b64decode(padded, validate=True)
     except (binascii.Error, ValueError):
         raise WrongKey("the secret is no base64; copy it whole, with the = at its end, as the venue shows it") from None
+    if padded != text and base64.b64encode(decoded) != padded:
+        raise WrongKey("the secret was cut off; copy it whole, with the = at its end, as the venue shows it")
     if not decoded:
         raise WrongKey("the secret is empty")
     return decoded

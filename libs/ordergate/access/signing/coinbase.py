@@ -57,17 +57,20 @@ def token(material: Material, *, key_name: str, method: str, host: str, path: st
 
 
 def _private(material: Material) -> P256Key | Ed25519Key:
-    """Coinbase gives Ed25519 keys out as bare base64 of seed and public key, which a key file cannot tell from an HMAC secret."""
+    """Coinbase gives Ed25519 keys out as bare base64 of seed and public key, which a key file cannot tell from an HMAC secret; as it cannot
+    tell a bare seed in hex.
+    """
     match material:
         case P256Key() | Ed25519Key():
             return material
         case HmacSecret():
-            try:
-                raw = base64.b64decode(material.secret, validate=True)
-            except (binascii.Error, ValueError):
-                raw = b""
-            if len(raw) in _ED25519_BYTES:
-                return ed25519_of(raw)
+            for decode in (bytes.fromhex, base64.b64decode):
+                try:
+                    raw = decode(material.secret.decode("ascii"))
+                except (binascii.Error, ValueError):
+                    continue
+                if len(raw) in _ED25519_BYTES:
+                    return ed25519_of(raw)
     raise wrong_kind("coinbase-advanced", material, P256Key, Ed25519Key)
 
 

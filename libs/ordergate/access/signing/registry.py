@@ -48,14 +48,23 @@ def _percent_encoded(payload: bytes, _path: str) -> bytes:
 
 
 def _sorted_parameters(payload: bytes, _path: str) -> bytes:
-    """The joined text as it is, or the JSON object of the parameters, which is sorted and joined here."""
+    """The joined text, or the JSON object of the parameters; sorted by name, and without a signature, whatever order they came in."""
     if not payload.lstrip().startswith(b"{"):
-        return payload
+        return _sorted_text(payload)
     try:
         parameters: Any = json.loads(payload, parse_float=Decimal, object_pairs_hook=_distinct)
     except (ValueError, RecursionError):
         raise Unsignable("the payload begins as JSON and is not") from None
     return binance.websocket_payload(parameters)
+
+
+def _sorted_text(payload: bytes) -> bytes:
+    """A text whose parts are not all `name=value` holds a `&` inside a value: it cannot be taken apart, and is signed as it is."""
+    parts = [part.partition(b"=") for part in payload.split(b"&")]
+    if not all(equals for _, equals, _ in parts):
+        return payload
+    parts.sort(key=lambda part: part[0])
+    return b"&".join(b"".join(part) for part in parts if part[0] != b"signature")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,7 +100,7 @@ _JOINED = "time, method, path with query and body, joined"
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "zetarium-v2":       Scheme(payload="the sorted query without its signature", sign=_hmac_hex, message=_as_it_is),
     "binance-rest":      Scheme(payload="query and body as sent, without the signature", sign=binance.sign_bytes, message=_percent_encoded),
-    "binance-wsapi":     Scheme(payload="the sorted parameters joined by &, or their JSON object", sign=binance.sign_bytes, message=_sorted_parameters),
+    "binance-wsapi":     Scheme(payload="the parameters joined by &, or their JSON object", sign=binance.sign_bytes, message=_sorted_parameters),
     "kraken-rest":       Scheme(payload="the body with its nonce; the path apart", sign=kraken.sign_bytes, message=_path_and_form, takes_path=True),
     "coinbase-exchange": Scheme(payload=_JOINED, sign=coinbase.sign_exchange_bytes, message=_as_it_is),
     "coinbase-advanced": Scheme(payload="the first two parts of the token with their dot", sign=coinbase.sign_token_bytes, message=_as_it_is),
