@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from ordergate.trading.amounts import is_bounded
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.events import (
     Adopted,
@@ -51,6 +52,7 @@ from ordergate.trading.order import (
     OrderType,
     PositionSide,
     Rounding,
+    SelfTradePrevention,
     Side,
     State,
     Terms,
@@ -71,6 +73,7 @@ _TYPES: dict[str, OrderType] = {member.value: member for member in OrderType}
 _TIMES_IN_FORCE: dict[str, TimeInForce] = {member.value: member for member in TimeInForce}
 _POSITION_SIDES: dict[str, PositionSide] = {member.value: member for member in PositionSide}
 _ROUNDINGS: dict[str, Rounding] = {member.value: member for member in Rounding}
+_PREVENTIONS: dict[str, SelfTradePrevention] = {member.value: member for member in SelfTradePrevention}
 _STATES: dict[str, State] = {member.value: member for member in State}
 _LIQUIDITIES: dict[str, Liquidity] = {member.value: member for member in Liquidity}
 _EVENT_KINDS: dict[str, EventKind] = {member.value: member for member in EventKind}
@@ -269,6 +272,12 @@ def _add_amounts(document: Document, terms: Terms) -> None:
         document["quoteQuantity"] = decimal_text(terms.quote_quantity)
     if terms.good_till_ms is not None:
         document["goodTillMs"] = terms.good_till_ms
+    if terms.iceberg_quantity is not None:
+        document["icebergQuantity"] = decimal_text(terms.iceberg_quantity)
+    if terms.trailing_delta is not None:
+        document["trailingDelta"] = terms.trailing_delta
+    if terms.self_trade_prevention is not None:
+        document["selfTradePrevention"] = terms.self_trade_prevention.value
 
 
 def _event_document(event: Event) -> Document:
@@ -399,9 +408,9 @@ def fill_from(document: Document) -> Fill:
             strategy=_optional_id(StrategyName, document.get("strategy")),
             side=_SIDES[document["side"]],
             position_side=_POSITION_SIDES[document.get("positionSide") or "BOTH"],
-            price=_decimal(document["price"]),
-            quantity=_decimal(document["quantity"]),
-            fee=_decimal(document["fee"]),
+            price=_amount(document["price"]),
+            quantity=_amount(document["quantity"]),
+            fee=_amount(document["fee"]),
             fee_asset=_text(document["feeAsset"]),
             liquidity=_LIQUIDITIES[document["liquidity"]],
             venue_time_ms=_integer(document["venueTimeMs"]),
@@ -513,6 +522,9 @@ def _request(document: Document) -> OrderRequest:
             position_side=_POSITION_SIDES[document["positionSide"]],
             reduce_only=get("reduceOnly") is True,
             post_only=get("postOnly") is True,
+            iceberg_quantity=_optional_decimal(get("icebergQuantity")),
+            trailing_delta=_optional_integer(get("trailingDelta")),
+            self_trade_prevention=_optional_prevention(get("selfTradePrevention")),
         ),
         created_at_ms=_integer(document["createdAtMs"]),
         valid_for_ms=_integer(document["validForMs"]),
@@ -521,6 +533,10 @@ def _request(document: Document) -> OrderRequest:
         validate_only=get("validate") is True,
         intent_sequence=_optional_integer(get("intentSequence")),
     )
+
+
+def _optional_prevention(value: Any) -> SelfTradePrevention | None:
+    return None if value is None else _PREVENTIONS[value]
 
 
 def _attempt(document: Document) -> Attempt:
@@ -557,6 +573,14 @@ def _decimal(text: str) -> Decimal:
     if _DECIMAL.fullmatch(text) is None:
         raise ValueError("not a decimal")
     return Decimal(text)
+
+
+def _amount(text: str) -> Decimal:
+    """What is added up by everybody who reads it, so nothing longer than sums stay exact with."""
+    found = _decimal(text)
+    if not is_bounded(found):
+        raise ValueError("not an amount of a sane size")
+    return found
 
 
 def _optional_decimal(text: str | None) -> Decimal | None:

@@ -111,6 +111,12 @@ async def test_a_start_folds_again_what_was_published_and_lost() -> None:
     assert published(bus) == 3
 
 
+async def test_a_damaged_checkpoint_costs_a_longer_start_and_no_fill() -> None:
+    bus = Bus(fills_stored=[fill(1), fill(2)], mark=Mark(sequence=2, state={"published": {BTC: "lots"}}))
+    await folded(bus)
+    assert published(bus) == 2
+
+
 async def test_a_replica_that_is_behind_overwrites_nothing() -> None:
     bus = Bus(fills_stored=[fill(1)])
     behind = await folded(bus)

@@ -122,6 +122,16 @@ def test_anything_else_is_unreadable(data: bytes) -> None:
         codec.decode_position(data)
 
 
+@pytest.mark.parametrize("field", ["price", "quantity", "fee"])
+@pytest.mark.parametrize("amount", ["9" * 30, "0." + "1" * 30])
+@given(fill=life.fills)
+def test_an_amount_of_no_sane_size_is_unreadable(field: str, amount: str, fill: Fill) -> None:
+    """Whoever folds it would have sums that depend on their order."""
+    document = json.loads(codec.encode_fill(fill)) | {field: amount}
+    with pytest.raises(Unreadable):
+        codec.decode_fill(json.dumps(document).encode())
+
+
 values: st.SearchStrategy[object] = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.just("NaN") | st.just([]) | st.just({}) | st.text()
 )
