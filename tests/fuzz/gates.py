@@ -23,7 +23,7 @@ from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch
 from ordergate.runtime.settings import Environment, Installation
 from ordergate.simulator.http import Frame, Malformed, read_frame, write_frame
-from ordergate.simulator.venue import Request
+from ordergate.simulator.served import Request
 from ordergate.trading.errors import Misconfigured, Unreadable
 from ordergate.trading.ids import ErrorId, Symbol, TradeId
 from ordergate.venues.zetarium import limits, parse

@@ -15,8 +15,8 @@ from ordergate.client.connection import Connection
 from ordergate.runtime import connection as runtime_connection
 from ordergate.simulator.app import _build
 from ordergate.simulator.config import SimulatorConfig
+from ordergate.simulator.served import Request, Response
 from ordergate.simulator.signing import read_query
-from ordergate.simulator.venue import Request, Response
 from ordergate.trading.errors import BusUnavailable
 from ordergate.trading.events import (
     CancelRequested,

@@ -19,13 +19,15 @@ from ordergate.simulator.venue import Venue
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from ordergate.simulator.served import Served
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
     """A simulator that takes requests."""
 
     url: str
-    venue: Venue
+    venue: Served
     clock: VenueClock
     faults: Faults
     arrivals: Arrivals
@@ -78,5 +80,5 @@ def _build(config: SimulatorConfig) -> Wire:
 
 async def _let_flow(wire: Wire, interval_seconds: float) -> None:
     while True:
-        wire.venue.exchange.advance(wire.clock.now_ms())
+        wire.venue.advance(wire.clock.now_ms())
         await asyncio.sleep(interval_seconds)

@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-import orjson
 from typing_extensions import override
 
 from ordergate.simulator.doors import PREFIX
 from ordergate.simulator.http import Frame, Malformed, read_frame, write_frame
 from ordergate.simulator.refusal import Refusal
-from ordergate.simulator.routes import find_route
-from ordergate.simulator.signing import parse_query
+from ordergate.simulator.served import Request, Response
 from ordergate.simulator.struck import change_venue, struck_answer
-from ordergate.simulator.venue import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +26,8 @@ if TYPE_CHECKING:
     from ordergate.simulator.clock import VenueClock
     from ordergate.simulator.doors import Doors
     from ordergate.simulator.faults import Effect, Faults
+    from ordergate.simulator.served import Served
     from ordergate.simulator.sight import Sight
-    from ordergate.simulator.venue import Venue
 
 RESET_MID_BODY_SECONDS = 0.02
 # SO_LINGER on with zero seconds: closing sends RST instead of FIN.
@@ -42,7 +40,7 @@ class Wire:
     def __init__(
         self,
         *,
-        venue: Venue,
+        venue: Served,
         doors: Doors,
         faults: Faults,
         clock: VenueClock,
@@ -62,14 +60,14 @@ class Wire:
         """The protocol of a new connection."""
         return Connection(self)
 
-    def answer(self, request: Request, sight: Sight | None = None) -> Response:
+    def answer(self, request: Request, sight: Sight | None = None, received_ms: int | None = None) -> Response:
         """Execute one request now. A bug in the simulator is a 500 that the loop's exception handler hears of."""
         try:
-            return self.venue.handle(request, self.clock.now_ms(), sight)
+            return self.venue.handle(request, self.clock.now_ms(), sight, received_ms=received_ms)
         except Exception as error:  # noqa: BLE001 - one broken request must not end the venue
             context = {"message": f"simulator failed on {request.method} {request.path}", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
-            return self.venue.refuse(Refusal(status=500, code="INTERNAL_ERROR", error="Internal error"))
+            return self.venue.failed(500, "INTERNAL_ERROR")
 
     def answer_door(self, request: Request) -> Response:
         """Answer at one of the simulator's own doors."""
@@ -172,12 +170,13 @@ class Connection(asyncio.Protocol):
         if effect.silent_before:
             exchange.note(0)  # held back for ever: neither an answer nor an end comes
             return
-        change_venue(wire.venue, wire.clock, request, effect)
+        change_venue(wire.venue, wire.clock, exchange.order_id, effect)
         if effect.reset_before:
             exchange.note(0)
             self._reset()
             return
-        response = struck_answer(wire.venue, request, effect, wire.answer)
+        answer = partial(wire.answer, received_ms=exchange.received_ms)
+        response = struck_answer(wire.venue, request, effect, answer)
         if effect.delay_after_ms:
             loop = asyncio.get_running_loop()
             loop.call_later(effect.delay_after_ms / 1000, self._finish_struck, exchange, effect, response)
@@ -229,38 +228,17 @@ class Connection(asyncio.Protocol):
 class _Exchange:
     """One request on its way, with what its arrival is noted under."""
 
-    __slots__ = ("_first_byte_ns", "_wire", "call", "client_order_id", "frame")
+    __slots__ = ("_first_byte_ns", "_wire", "call", "client_order_id", "frame", "order_id", "received_ms")
 
     def __init__(self, frame: Frame, first_byte_ns: int, wire: Wire) -> None:
-        request = frame.request
         self.frame = frame
         self._first_byte_ns = first_byte_ns
         self._wire = wire
-        route, order_id = find_route(request.method, request.path)
-        self.call = route.name if route else f"{request.method} {request.path[:100]}"
-        self.client_order_id = _client_order_id(wire.venue, request, order_id)
+        self.received_ms = wire.clock.now_ms()
+        named = wire.venue.named(frame.request)
+        self.call, self.client_order_id, self.order_id = named.call, named.client_order_id, named.order_id
 
     def note(self, status: int) -> None:
         self._wire.arrivals.add(
             first_byte_ns=self._first_byte_ns, call=self.call, client_order_id=self.client_order_id, status=status
         )
-
-
-def _client_order_id(venue: Venue, request: Request, order_id: int | None) -> str | None:
-    """Which order a request speaks of, before anything about it is believed; None when it cannot be told."""
-    if request.body:
-        try:
-            fields = orjson.loads(request.body)
-        except orjson.JSONDecodeError:
-            return None
-        named = fields.get("clientOrderId") if isinstance(fields, dict) else None
-        return named if isinstance(named, str) else None
-    if order_id:
-        orders = (account.order(order_id) for account in venue.exchange.accounts.values())
-        return next((order.client_order_id for order in orders if order is not None), None)
-    if "clientOrderId=" in request.query:
-        try:
-            return dict(parse_query(request.query)).get("clientOrderId")
-        except ValueError:
-            return None
-    return None

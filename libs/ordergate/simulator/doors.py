@@ -14,18 +14,13 @@ from pydantic.alias_generators import to_camel
 
 from ordergate.simulator.faults import FaultPlan, Faults
 from ordergate.simulator.refusal import Refusal, invalid
-from ordergate.simulator.render import trade_fee
 from ordergate.simulator.signing import parse_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ordergate.simulator.accounts import Account
     from ordergate.simulator.arrivals import Arrivals
     from ordergate.simulator.clock import VenueClock
-    from ordergate.simulator.orders import Order, Trade
     from ordergate.simulator.render import Row
-    from ordergate.simulator.venue import Request, Venue
+    from ordergate.simulator.served import Request, Served
 
 PREFIX = "/simulator/"
 
@@ -57,7 +52,7 @@ class KeyChange(_Gate):
 class Doors:
     """Answers for every path below /simulator/."""
 
-    def __init__(self, venue: Venue, clock: VenueClock, faults: Faults, arrivals: Arrivals) -> None:
+    def __init__(self, venue: Served, clock: VenueClock, faults: Faults, arrivals: Arrivals) -> None:
         """The parts that the doors show and move."""
         self._venue = venue
         self._clock = clock
@@ -89,39 +84,9 @@ class Doors:
             return invalid("Malformed query")
         return answer if isinstance(answer, Refusal) else orjson.dumps(answer)
 
-    def _ledger(self, parameters: dict[str, str], body: bytes) -> Row | Refusal:
+    def _ledger(self, parameters: dict[str, str], body: bytes) -> Row:
         del body
-        exchange = self._venue.exchange
-        wanted = parameters.get("account")
-        accounts = [account for account in exchange.accounts.values() if wanted in {None, account.name}]
-        return {
-            "orders": [_order(order, account) for account in accounts for order in account.orders],
-            "trades": [
-                {"account": account.name, **self._trade(trade)} for account in accounts for trade in _trades(account)
-            ],
-            "positions": [row for account in accounts for row in _positions(account)],
-            "balances": [
-                {"account": account.name, "asset": "USDT", "walletBalance": f"{account.wallet:f}"}
-                for account in accounts
-            ],
-        }
-
-    def _trade(self, trade: Trade) -> Row:
-        order, symbol = trade.order, trade.order.symbol
-        return {
-            "id": str(trade.id),
-            "orderId": str(order.id),
-            "clientOrderId": order.client_order_id,
-            "symbol": symbol.name,
-            "side": order.side,
-            "positionSide": order.position_side,
-            "price": symbol.price_text(trade.price),
-            "quantity": symbol.quantity_text(trade.lots),
-            "fee": f"{trade_fee(trade, self._venue.exchange.fees):f}",
-            "feeAsset": symbol.quote_asset,
-            "liquidity": "MAKER" if trade.maker else "TAKER",
-            "timeMs": trade.time_ms,
-        }
+        return self._venue.ledger(parameters.get("account"))
 
     def _requests(self, parameters: dict[str, str], body: bytes) -> Row:
         del parameters, body
@@ -164,11 +129,8 @@ class Doors:
     def _set_price(self, parameters: dict[str, str], body: bytes) -> Row | Refusal:
         del parameters
         change = PriceChange.model_validate_json(body)
-        exchange = self._venue.exchange
-        if not exchange.set_price(change.symbol, change.price, self._clock.now_ms()):
-            return invalid("Unknown symbol")
-        market = exchange.markets[change.symbol]
-        return {"ok": True, "symbol": change.symbol, "price": market.symbol.price_text(market.mark)}
+        price = self._venue.set_price(change.symbol, change.price, self._clock.now_ms())
+        return invalid("Unknown symbol") if price is None else {"ok": True, "symbol": change.symbol, "price": price}
 
     def _set_key(self, parameters: dict[str, str], body: bytes) -> Row | Refusal:
         del parameters
@@ -176,42 +138,3 @@ class Doors:
         if not self._venue.revoke(change.key, revoked=change.revoked):
             return invalid("Unknown key")
         return {"ok": True, "revoked": change.revoked}
-
-
-def _order(order: Order, account: Account) -> Row:
-    symbol = order.symbol
-    return {
-        "account": account.name,
-        "clientOrderId": order.client_order_id,
-        "id": str(order.id),
-        "symbol": symbol.name,
-        "side": order.side,
-        "type": order.type,
-        "positionSide": order.position_side,
-        "quantity": symbol.quantity_text(order.lots),
-        "price": None if order.price is None else symbol.price_text(order.price),
-        "stopPrice": None if order.stop_price is None else symbol.price_text(order.stop_price),
-        "executedQuantity": symbol.quantity_text(order.executed) if order.executed else "0",
-        "status": order.status,
-        "createdAtMs": order.created_ms,
-        "updatedAtMs": order.updated_ms,
-    }
-
-
-def _trades(account: Account) -> Iterable[Trade]:
-    for name in sorted(account.taker_trades.keys() | account.maker_trades.keys()):
-        trades = [*account.taker_trades.get(name, []), *account.maker_trades.get(name, [])]
-        yield from sorted(trades, key=lambda trade: trade.id)
-
-
-def _positions(account: Account) -> Iterable[Row]:
-    for (name, side), position in account.positions.items():
-        yield {
-            "account": account.name,
-            "symbol": name,
-            "positionSide": side,
-            "quantity": position.symbol.quantity_text(position.lots),
-            "avgEntryPrice": f"{position.entry_price:f}",
-            "realizedPnl": f"{position.realized:f}",
-            "fees": f"{position.fees:f}",
-        }

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ordergate.simulator.venue import Request
+from ordergate.simulator.served import Request
 
 if TYPE_CHECKING:
-    from ordergate.simulator.venue import Response
+    from ordergate.simulator.served import Response
 
 HEAD_BYTES_MAX = 16 * 1024
 BODY_BYTES_MAX = 1024 * 1024

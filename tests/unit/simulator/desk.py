@@ -13,7 +13,8 @@ from ordergate.simulator.config import SimulatorConfig
 from ordergate.simulator.exchange import Exchange, Placed
 from ordergate.simulator.orders import Order, OrderRequest, OrderType, PositionSide, Side
 from ordergate.simulator.refusal import Refusal
-from ordergate.simulator.venue import Request, Response, Venue
+from ordergate.simulator.served import Request, Response
+from ordergate.simulator.venue import Venue
 
 NOW = 1_790_000_000_000
 QUIET: dict[str, Any] = {"enabled": False}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordergate.simulator.http import BODY_BYTES_MAX, HEAD_BYTES_MAX, Frame, Malformed, read_frame, write_frame
-from ordergate.simulator.venue import Response
+from ordergate.simulator.served import Response
 
 POST = b"POST /v2/orders?a=1 HTTP/1.1\r\nHost: x\r\nX-API-KEY:  k \r\nContent-Length: 4\r\n\r\nbody"
 

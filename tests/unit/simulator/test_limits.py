@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ordergate.simulator.venue import Response
+from ordergate.simulator.served import Response
 from tests.unit.simulator.desk import NOW, VenueClient, order_fields, read
 
 MINUTE = NOW - NOW % 60_000
