@@ -237,6 +237,9 @@ class RiskDesk:
             post_only=declaration.post_only,
             quote_quantity=declaration.quote_quantity,
             position_sides=declaration.position_sides,
+            iceberg=declaration.iceberg,
+            trailing=declaration.trailing,
+            self_trade_prevention=declaration.self_trade_prevention,
         )
 
     def _weigh_against_limits(self, request: OrderRequest, now_ms: int) -> Terms | tuple[str, str]:
@@ -244,7 +247,9 @@ class RiskDesk:
         if instrument is None:
             return "unknown_symbol", f"{request.key.symbol} is not traded in this account"
         reference = self._market.reference_price(self._venue, request.key.symbol)
-        is_fresh = reference is not None and now_ms - reference.observed_at_ms <= self._limits.reference_price_age_max_ms
+        is_fresh = (
+            reference is not None and now_ms - reference.observed_at_ms <= self._limits.reference_price_age_max_ms
+        )
         terms = check_terms(
             request.terms,
             instrument,

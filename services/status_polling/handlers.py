@@ -364,7 +364,13 @@ class PollingDesk:
         return await self._positions_agree(order)
 
     async def _positions_agree(self, order: Order) -> bool:
-        """Whether ours is the venue's. Where much is traded ours runs behind by a moment, so a disagreement is looked at again before it counts."""
+        """Whether ours is the venue's. Where much is traded ours runs behind by a moment, so a disagreement is looked at again before it counts.
+
+        A venue that shows no positions has the trades alone as its second witness, and must hide none of them.
+        """
+        declaration = self._reading.declaration
+        if not declaration.shows_positions:
+            return not declaration.hides_maker_fills
         for _ in range(POSITION_READINGS - 1):
             if await self._do_positions_agree(order):
                 return True

@@ -8,7 +8,7 @@ from typing import Any, Required, TypedDict, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ordergate.trading.errors import InvalidIntent
-from ordergate.trading.order import OrderType, PositionSide, Rounding, Side, TimeInForce
+from ordergate.trading.order import OrderType, PositionSide, Rounding, SelfTradePrevention, Side, TimeInForce
 from ordergate.wire import subjects
 from ordergate.wire.facts import decimal_text
 
@@ -22,7 +22,8 @@ class PlacedTerms(TypedDict, total=False):
 
     intent_id and created_at_ms: to repeat an intent whose acknowledgement was lost in a crash, give the same ones again.
     valid_for_ms: how long after created_at_ms it may still be sent; at most 24 h. resubmit: a request that is proven never to have
-    executed may be sent again by ordergate itself.
+    executed may be sent again by ordergate itself. iceberg_quantity: so much is shown at a time. trailing_delta: a stop that follows the
+    price, in hundredths of a per cent. What a venue lacks is refused with a typed reason.
     """
 
     symbol: Required[str]
@@ -37,6 +38,9 @@ class PlacedTerms(TypedDict, total=False):
     position_side: PositionSide | str
     reduce_only: bool
     post_only: bool
+    iceberg_quantity: Decimal | None
+    trailing_delta: int | None
+    self_trade_prevention: SelfTradePrevention | str | None
     rounding: Rounding | str
     resubmit: bool
     validate_only: bool
@@ -52,8 +56,9 @@ _ENUMS = {
     "time_in_force": TimeInForce,
     "position_side": PositionSide,
     "rounding": Rounding,
+    "self_trade_prevention": SelfTradePrevention,
 }
-_AMOUNTS = frozenset({"quantity", "quote_quantity", "price", "stop_price"})
+_AMOUNTS = frozenset({"quantity", "quote_quantity", "price", "stop_price", "iceberg_quantity"})
 
 
 def new_intent_id(now_ms: int) -> str:

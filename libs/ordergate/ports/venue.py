@@ -21,6 +21,7 @@ from ordergate.trading.order import (
     OrderRequest,
     OrderType,
     PositionSide,
+    SelfTradePrevention,
     Side,
     TimeInForce,
     VenueView,
@@ -57,6 +58,12 @@ class Declaration:
     position_sides: frozenset[PositionSide]
     native_replace: bool
     error_id_prefix: str
+    iceberg: bool = False
+    trailing: bool = False
+    self_trade_prevention: frozenset[SelfTradePrevention] = frozenset()
+    shows_positions: bool = (
+        True  # False: it has holdings only, which deposits and fees change too; `positions` is empty then
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +139,13 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
-    """The venue's word. For a cancel: `view` is the order after it (None where the answer shows none)."""
+    """The venue's word. For a cancel: `view` is the order after it (None where the answer shows none).
+
+    trades: those of the order that the answer tells of, which are the ones that the trade list will show.
+    """
 
     view: VenueView | None
+    trades: tuple[VenueTrade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +243,8 @@ class Reading(Protocol):
     async def trades(self, symbol: Symbol, *, from_id: TradeId | None, limit: int) -> Sequence[VenueTrade]:
         """Ascending by trade id, from_id inclusive (None: from the beginning of what the venue keeps)."""
 
-    async def positions(self) -> Sequence[VenuePosition]: ...
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Empty where the declaration says that the venue shows none."""
 
     async def balances(self) -> Sequence[Balance]: ...
 

@@ -4,14 +4,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from ordergate.trading.amounts import ceil_to, divide, floor_to, is_bounded, multiply
+from ordergate.trading.amounts import add, ceil_to, divide, floor_to, is_bounded, multiply, subtract
 from ordergate.trading.ids import Symbol
-from ordergate.trading.order import OrderType, PositionSide, Side, Terms, TimeInForce
+from ordergate.trading.order import ZERO, OrderType, PositionSide, SelfTradePrevention, Side, Terms, TimeInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """A venue's filters for one symbol. A limit that does not apply is None."""
+    """A venue's filters for one symbol. A limit that does not apply is None; a step of zero is no step.
+
+    The price bands are times the reference price: those of a SELL are the ask's where the venue has two kinds, else both are one. price_band_slack: a
+    client cannot know the venue's reference exactly, so an order that is no more than this part beyond the band is left to the venue's own judgement.
+    A "market" limit is about orders without a price. open_algo_orders_max: conditional orders. trailing deltas in hundredths of a per cent, above for
+    triggers over the market.
+    """
 
     symbol: Symbol
     base_asset: str
@@ -28,6 +34,22 @@ class Instrument:
     open_orders_max: int | None
     price_band_up: Decimal | None  # times the reference price
     price_band_down: Decimal | None
+    ask_price_band_up: Decimal | None = None
+    ask_price_band_down: Decimal | None = None
+    price_band_slack: Decimal = ZERO
+    market_quantity_min: Decimal | None = None
+    market_step_size: Decimal = ZERO
+    notional_min_for_market: bool = True
+    notional_max: Decimal | None = None
+    notional_max_for_market: bool = True
+    iceberg_parts_max: int | None = None
+    position_max: Decimal | None = None
+    trailing_above_min: int | None = None
+    trailing_above_max: int | None = None
+    trailing_below_min: int | None = None
+    trailing_below_max: int | None = None
+    open_algo_orders_max: int | None = None
+    open_iceberg_orders_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +65,8 @@ class ReferencePrice:
 class FilterRefusal:
     """Which filter an order does not pass. `nearest` is the nearest legal value of the field that failed, None if there is none.
 
-    Filters: SYMBOL_STATUS, NUMBER_RANGE, PRICE_FILTER, PERCENT_PRICE, LOT_SIZE, MARKET_LOT_SIZE, MIN_NOTIONAL.
+    Filters: SYMBOL_STATUS, NUMBER_RANGE, PRICE_FILTER, PERCENT_PRICE, LOT_SIZE, MARKET_LOT_SIZE, MIN_NOTIONAL, MAX_NOTIONAL, ICEBERG_PARTS,
+    TRAILING_DELTA, MAX_POSITION.
     """
 
     filter: str
@@ -60,8 +83,18 @@ def incoherent(terms: Terms) -> str | None:
         "exactly one of quantity and quoteQuantity is needed": by_size,
         f"a {terms.type} order needs a price": terms.type.has_price and terms.price is None,
         f"a {terms.type} order takes no price": not terms.type.has_price and terms.price is not None,
-        f"a {terms.type} order needs a stopPrice": terms.type.has_stop_price and terms.stop_price is None,
+        f"a {terms.type} order needs a stopPrice or a trailingDelta": terms.type.has_stop_price
+        and terms.stop_price is None
+        and terms.trailing_delta is None,
         f"a {terms.type} order takes no stopPrice": not terms.type.has_stop_price and terms.stop_price is not None,
+        f"a {terms.type} order takes no trailingDelta": not terms.type.has_stop_price
+        and terms.trailing_delta is not None,
+        "trailingDelta must be greater than zero": terms.trailing_delta is not None and terms.trailing_delta <= 0,
+        "icebergQuantity is for orders with a price that rest until canceled": terms.iceberg_quantity is not None
+        and not (terms.type.has_price and terms.time_in_force is TimeInForce.GTC),
+        "icebergQuantity must be below quantity": terms.iceberg_quantity is not None
+        and terms.quantity is not None
+        and terms.iceberg_quantity >= terms.quantity,
         "quoteQuantity is for MARKET orders only": terms.quote_quantity is not None
         and terms.type is not OrderType.MARKET,
         "postOnly is for LIMIT orders that rest": terms.post_only and not _may_rest(terms),
@@ -82,6 +115,9 @@ def unsupported(
     post_only: bool,
     quote_quantity: bool,
     position_sides: Collection[PositionSide],
+    iceberg: bool = False,
+    trailing: bool = False,
+    self_trade_prevention: Collection[SelfTradePrevention] = (),
 ) -> str | None:
     """What these terms ask that a venue of this declaration lacks, or None."""
     lacks = {
@@ -90,6 +126,10 @@ def unsupported(
         "post-only": terms.post_only and not post_only,
         "an order by quote quantity": terms.quote_quantity is not None and not quote_quantity,
         f"position side {terms.position_side}": terms.position_side not in position_sides,
+        "an iceberg quantity": terms.iceberg_quantity is not None and not iceberg,
+        "a trailing delta": terms.trailing_delta is not None and not trailing,
+        f"self-trade prevention {terms.self_trade_prevention}": terms.self_trade_prevention is not None
+        and terms.self_trade_prevention not in self_trade_prevention,
     }
     lacking = next((feature for feature, found in lacks.items() if found), None)
     return None if lacking is None else f"the venue does not have {lacking}"
@@ -115,7 +155,9 @@ def check_terms(
         _check_price(terms.price, terms, instrument)
         or _check_price(terms.stop_price, terms, instrument)
         or _check_band(terms, instrument, reference_price)
+        or _check_trailing(terms, instrument)
         or _check_quantity(terms, instrument)
+        or _check_iceberg(terms, instrument)
         or _check_notional(terms, instrument, reference_price)
         or terms
     )
@@ -131,6 +173,7 @@ def _unreasonable_number(terms: Terms) -> str | None:
         "quoteQuantity": terms.quote_quantity,
         "price": terms.price,
         "stopPrice": terms.stop_price,
+        "icebergQuantity": terms.iceberg_quantity,
     }
     for name, number in numbers.items():
         if number is None:
@@ -145,13 +188,19 @@ def _unreasonable_number(terms: Terms) -> str | None:
 def _adjusted(terms: Terms, instrument: Instrument) -> Terms:
     tick, buys = instrument.tick_size, terms.side is Side.BUY
     # A stop waits for the price to come up to a buy and down to a sell; a take-profit the other way round.
-    stop_above = buys == (terms.type in {OrderType.STOP, OrderType.STOP_MARKET})
+    stop_above = _triggers_above(terms)
     return replace(
         terms,
         quantity=_map(floor_to, terms.quantity, instrument.step_size),
         price=_map(floor_to if buys else ceil_to, terms.price, tick),
         stop_price=_map(ceil_to if stop_above else floor_to, terms.stop_price, tick),
+        iceberg_quantity=_map(floor_to, terms.iceberg_quantity, instrument.step_size),
     )
+
+
+def _triggers_above(terms: Terms) -> bool:
+    """Whether it waits for a price above the market's."""
+    return (terms.side is Side.BUY) == (terms.type in {OrderType.STOP, OrderType.STOP_MARKET})
 
 
 def _map(rounding: Callable[[Decimal, Decimal], Decimal], number: Decimal | None, step: Decimal) -> Decimal | None:
@@ -180,15 +229,18 @@ def _check_band(terms: Terms, instrument: Instrument, reference_price: Decimal |
     # Conditional orders are measured by their own trigger, which only the venue can do when it comes.
     if reference_price is None or terms.price is None or terms.type is not OrderType.LIMIT:
         return None
-    tick = instrument.tick_size
-    if instrument.price_band_up is not None:
-        top = multiply(reference_price, instrument.price_band_up)
+    tick, slack = instrument.tick_size, instrument.price_band_slack
+    up, down = instrument.price_band_up, instrument.price_band_down
+    if terms.side is Side.SELL:
+        up, down = instrument.ask_price_band_up or up, instrument.ask_price_band_down or down
+    if up is not None:
+        top = multiply(reference_price, multiply(up, add(_ONE, slack)))
         if terms.price > top:
             return _refuse(
                 "PERCENT_PRICE", terms.price, top, floor_to(top, tick), f"price {terms.price} is above {top}"
             )
-    if instrument.price_band_down is not None:
-        bottom = multiply(reference_price, instrument.price_band_down)
+    if down is not None:
+        bottom = multiply(reference_price, multiply(down, subtract(_ONE, slack)))
         if terms.price < bottom:
             return _refuse(
                 "PERCENT_PRICE", terms.price, bottom, ceil_to(bottom, tick), f"price {terms.price} is below {bottom}"
@@ -206,15 +258,13 @@ def _check_quantity(terms: Terms, instrument: Instrument) -> FilterRefusal | Non
         return _refuse("LOT_SIZE", quantity, least, least, f"quantity {quantity} is below the smallest, {least}")
     if most is not None and quantity > most:
         return _refuse("LOT_SIZE", quantity, most, most, f"quantity {quantity} is above the greatest, {most}")
-    market_most = None if terms.type.has_price else _map(floor_to, instrument.market_quantity_max, step)
-    if market_most is not None and quantity > market_most:
-        return _refuse(
-            "MARKET_LOT_SIZE",
-            quantity,
-            market_most,
-            market_most,
-            f"quantity {quantity} is above the greatest of a market order, {market_most}",
-        )
+    if not terms.type.has_price and (refusal := _check_market_quantity(quantity, instrument)) is not None:
+        return refusal
+    held = instrument.position_max
+    if held is not None and terms.side is Side.BUY and quantity > held:
+        nearest = floor_to(held, step)
+        message = f"quantity {quantity} alone is above the greatest holding, {held}"
+        return _refuse("MAX_POSITION", quantity, held, nearest, message)
     truncated = floor_to(quantity, step)
     if truncated != quantity:
         return _refuse(
@@ -227,30 +277,100 @@ def _check_quantity(terms: Terms, instrument: Instrument) -> FilterRefusal | Non
     return None
 
 
-def _check_notional(terms: Terms, instrument: Instrument, reference_price: Decimal | None) -> FilterRefusal | None:
-    least = instrument.notional_min
-    if least is None or terms.reduce_only:  # what is left of a position may always be closed, however small
+def _check_market_quantity(quantity: Decimal, instrument: Instrument) -> FilterRefusal | None:
+    step, own_step = instrument.step_size, instrument.market_step_size
+    most, least = instrument.market_quantity_max, instrument.market_quantity_min
+    if most is not None and quantity > (highest := floor_to(most, max(step, own_step))):
+        message = f"quantity {quantity} is above the greatest of a market order, {highest}"
+        return _refuse("MARKET_LOT_SIZE", quantity, highest, highest, message)
+    if least is not None and quantity < (lowest := ceil_to(least, max(step, own_step))):
+        message = f"quantity {quantity} is below the smallest of a market order, {lowest}"
+        return _refuse("MARKET_LOT_SIZE", quantity, lowest, lowest, message)
+    if (truncated := floor_to(quantity, own_step)) != quantity:
+        message = f"quantity {quantity} is no multiple of a market order's step {own_step}; {truncated} is"
+        return _refuse("MARKET_LOT_SIZE", quantity, own_step, truncated, message)
+    return None
+
+
+def _check_iceberg(terms: Terms, instrument: Instrument) -> FilterRefusal | None:
+    shown, quantity, step = terms.iceberg_quantity, terms.quantity, instrument.step_size
+    if shown is None or quantity is None:
         return None
+    least = ceil_to(max(instrument.quantity_min, step), step)
+    if shown < least:
+        return _refuse("LOT_SIZE", shown, least, least, f"icebergQuantity {shown} is below the smallest, {least}")
+    if (truncated := floor_to(shown, step)) != shown:
+        message = f"icebergQuantity {shown} is no multiple of the step {step}; {truncated} is"
+        return _refuse("LOT_SIZE", shown, step, truncated, message)
+    most = instrument.iceberg_parts_max
+    if most is None or quantity <= multiply(shown, Decimal(most)):
+        return None
+    enough = ceil_to(divide(quantity, Decimal(most)), step)
+    if multiply(enough, Decimal(most)) < quantity:  # the division was rounded
+        enough = add(enough, step)
+    message = f"it would show itself in more than {most} parts; icebergQuantity {enough} would not"
+    return _refuse("ICEBERG_PARTS", shown, Decimal(most), enough, message)
+
+
+def _check_trailing(terms: Terms, instrument: Instrument) -> FilterRefusal | None:
+    delta = terms.trailing_delta
+    if delta is None:
+        return None
+    if _triggers_above(terms):
+        least, most = instrument.trailing_above_min, instrument.trailing_above_max
+    else:
+        least, most = instrument.trailing_below_min, instrument.trailing_below_max
+    for limit, is_beyond in ((least, least is not None and delta < least), (most, most is not None and delta > most)):
+        if limit is not None and is_beyond:
+            message = f"trailingDelta {delta} is not within {least} to {most}"
+            return _refuse("TRAILING_DELTA", Decimal(delta), Decimal(limit), Decimal(limit), message)
+    return None
+
+
+def _check_notional(terms: Terms, instrument: Instrument, reference_price: Decimal | None) -> FilterRefusal | None:
+    by_price = terms.type.has_price
+    # What is left of a position may always be closed, however small.
+    least = (
+        None if terms.reduce_only or not (by_price or instrument.notional_min_for_market) else instrument.notional_min
+    )
+    most = instrument.notional_max if by_price or instrument.notional_max_for_market else None
     if terms.quote_quantity is not None:
-        if terms.quote_quantity >= least:
-            return None
-        return _refuse(
-            "MIN_NOTIONAL", terms.quote_quantity, least, least, f"quoteQuantity {terms.quote_quantity} is below {least}"
-        )
+        return _check_worth("quoteQuantity", terms.quote_quantity, least, most, price=None, instrument=instrument)
     price = terms.price or terms.stop_price or reference_price
     if price is None or terms.quantity is None:
         return None
-    notional = multiply(price, terms.quantity)
-    if notional >= least:
-        return None
-    enough = ceil_to(divide(least, price), instrument.step_size)
-    return _refuse(
-        "MIN_NOTIONAL",
-        notional,
-        least,
-        enough,
-        f"notional {notional} is below {least}; quantity {enough} would reach it",
-    )
+    worth = multiply(price, terms.quantity)
+    return _check_worth("notional", worth, least, most, price=price, instrument=instrument)
+
+
+def _check_worth(
+    what: str,
+    worth: Decimal,
+    least: Decimal | None,
+    most: Decimal | None,
+    *,
+    price: Decimal | None,
+    instrument: Instrument,
+) -> FilterRefusal | None:
+    """price: what turns the limit into the nearest quantity; None where the worth itself was asked for."""
+    step = instrument.step_size
+    if least is not None and worth < least:
+        enough = least if price is None else ceil_to(divide(least, price), step)
+        if price is not None and multiply(enough, price) < least:  # the division was rounded
+            enough = add(enough, step or Decimal(1).scaleb(-_PLACES))
+        hint = "" if price is None else f"; quantity {enough} would reach it"
+        return _refuse("MIN_NOTIONAL", worth, least, enough, f"{what} {worth} is below {least}{hint}")
+    if most is not None and worth > most:
+        little = most if price is None else floor_to(divide(most, price), step)
+        if price is not None and multiply(little, price) > most:
+            little = subtract(little, step or Decimal(1).scaleb(-_PLACES))
+        hint = "" if price is None else f"; quantity {little} would not"
+        return _refuse("MAX_NOTIONAL", worth, most, little, f"{what} {worth} is above {most}{hint}")
+    return None
+
+
+_ONE = Decimal(1)
+_PLACES = 18
 
 
 def _refuse(

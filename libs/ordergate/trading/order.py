@@ -58,6 +58,17 @@ class PositionSide(StrEnum):
     SHORT = "SHORT"
 
 
+class SelfTradePrevention(StrEnum):
+    """What the venue does where an order would meet another of the same account (or group): which of the two ends, or what else."""
+
+    NONE = "NONE"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+    DECREMENT = "DECREMENT"
+    TRANSFER = "TRANSFER"
+
+
 class Rounding(StrEnum):
     """What to do with a quantity or price between two legal values: refuse the order, or truncate towards the smaller risk."""
 
@@ -108,7 +119,11 @@ class OrderKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the strategy wants. Quantity in base units, or quote_quantity in quote units where the venue takes it."""
+    """What the strategy wants. Quantity in base units, or quote_quantity in quote units where the venue takes it.
+
+    iceberg_quantity: so much of it is shown at a time. trailing_delta: the trigger follows the price at so many hundredths of a per cent, from the
+    stop price on if there is one. self_trade_prevention None: as the venue does by itself.
+    """
 
     side: Side
     type: OrderType
@@ -121,6 +136,9 @@ class Terms:
     position_side: PositionSide = PositionSide.BOTH
     reduce_only: bool = False
     post_only: bool = False
+    iceberg_quantity: Decimal | None = None
+    trailing_delta: int | None = None
+    self_trade_prevention: SelfTradePrevention | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

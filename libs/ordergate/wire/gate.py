@@ -258,7 +258,7 @@ def _parse(model: type[_I], kind: IntentKind, subject: str, data: bytes) -> _I |
 
 # Terms: what the schema cannot say.
 
-_AMOUNTS = ("quantity", "quote_quantity", "price", "stop_price")
+_AMOUNTS = ("quantity", "quote_quantity", "price", "stop_price", "iceberg_quantity")
 _PRICED = frozenset(kind for kind in OrderType if kind.has_price)
 _STOPPED = frozenset(kind for kind in OrderType if kind.has_stop_price)
 
@@ -272,8 +272,12 @@ def _terms_fault(intent: _Placed) -> str | None:
         return f"quoteQuantity is for MARKET orders, not {kind}"
     if (kind in _PRICED) != (intent.price is not None):
         return f"{kind} needs a price" if kind in _PRICED else f"{kind} takes no price"
-    if (kind in _STOPPED) != (intent.stop_price is not None):
-        return f"{kind} needs a stopPrice" if kind in _STOPPED else f"{kind} takes no stopPrice"
+    if kind not in _STOPPED and (intent.stop_price is not None or intent.trailing_delta is not None):
+        return f"{kind} takes no stopPrice and no trailingDelta"
+    if kind in _STOPPED and intent.stop_price is None and intent.trailing_delta is None:
+        return f"{kind} needs a stopPrice or a trailingDelta"
+    if intent.iceberg_quantity is not None and (kind not in _PRICED or intent.time_in_force is not TimeInForce.GTC):
+        return "icebergQuantity is for orders with a price that rest until canceled"
     if (intent.time_in_force is TimeInForce.GTD) != (intent.good_till_ms is not None):
         return "goodTillMs belongs to GTD, and GTD needs it"
     if intent.post_only and (kind is not OrderType.LIMIT or intent.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}):
@@ -323,6 +327,9 @@ def _order_request(intent: _Placed) -> OrderRequest:
             position_side=intent.position_side,
             reduce_only=intent.reduce_only,
             post_only=intent.post_only,
+            iceberg_quantity=None if intent.iceberg_quantity is None else Decimal(intent.iceberg_quantity),
+            trailing_delta=intent.trailing_delta,
+            self_trade_prevention=intent.self_trade_prevention,
         ),
         created_at_ms=intent.created_at_ms,
         valid_for_ms=intent.valid_for_ms,
@@ -378,6 +385,10 @@ def _distinguishing(intent: _Placed) -> dict[str, str]:
         fields["goodTillMs"] = str(intent.good_till_ms)
     if intent.position_side is not PositionSide.BOTH:
         fields["positionSide"] = intent.position_side.value
+    if intent.trailing_delta is not None:
+        fields["trailingDelta"] = str(intent.trailing_delta)
+    if intent.self_trade_prevention is not None:
+        fields["selfTradePrevention"] = intent.self_trade_prevention.value
     if intent.rounding is not Rounding.STRICT:
         fields["rounding"] = intent.rounding.value
     for name, flag in (
@@ -416,7 +427,19 @@ def _plain(amount: str) -> str:
 _SCAVENGED_ID = re.compile(rb'"intentId"\s*:\s*"([!#-\[\]-~]{1,64})"')
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _NAME = re.compile(r"[^\x00-\x20\x7f]{1,64}")
-_NUMBERS = frozenset({"quantity", "quoteQuantity", "price", "stopPrice", "createdAtMs", "validForMs", "goodTillMs"})
+_NUMBERS = frozenset(
+    {
+        "quantity",
+        "quoteQuantity",
+        "price",
+        "stopPrice",
+        "icebergQuantity",
+        "trailingDelta",
+        "createdAtMs",
+        "validForMs",
+        "goodTillMs",
+    }
+)
 _REASONS = {"json_invalid": Reason.NOT_JSON, "model_type": Reason.NOT_JSON, "model_attributes_type": Reason.NOT_JSON}
 _FIELD_REASONS = {"missing": Reason.MISSING_FIELD, "extra_forbidden": Reason.UNKNOWN_FIELD}
 

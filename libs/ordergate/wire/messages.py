@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.fills import Liquidity
-from ordergate.trading.order import OrderType, PositionSide, Rounding, Side, State, TimeInForce
+from ordergate.trading.order import OrderType, PositionSide, Rounding, SelfTradePrevention, Side, State, TimeInForce
 from ordergate.wire.subjects import IntentKind
 
 SCHEMA: Final = 1
@@ -32,6 +32,8 @@ DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,60}(\.[0-9]{
 """A decimal that we computed: products and sums of bounded amounts are kept exact, so they are longer than what went in."""
 TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
 Count = Annotated[int, Field(ge=0)]
+TrailingDelta = Annotated[int, Field(ge=1, le=1_000_000)]
+"""In hundredths of a per cent."""
 Sequence = Annotated[int, Field(ge=0)]
 """A stream sequence; 0: none."""
 
@@ -85,6 +87,9 @@ class _PlacedTerms(_Intent):
     position_side: PositionSide = PositionSide.BOTH
     reduce_only: bool = False
     post_only: bool = False
+    iceberg_quantity: Quantity | None = None
+    trailing_delta: TrailingDelta | None = None
+    self_trade_prevention: SelfTradePrevention | None = None
     rounding: Rounding = Rounding.STRICT
     resubmit: bool = False
     validate_only: bool = Field(default=False, alias="validate")
@@ -296,6 +301,9 @@ class OrderMessage(_Fact):
     position_side: PositionSide
     reduce_only: bool = False
     post_only: bool = False
+    iceberg_quantity: DecimalText | None = None
+    trailing_delta: TrailingDelta | None = None
+    self_trade_prevention: SelfTradePrevention | None = None
     rounding: Rounding = Rounding.STRICT
     resubmit: bool = False
     validate_only: bool = Field(default=False, alias="validate")
@@ -693,7 +701,7 @@ class CheckpointDocument(_Fact):
 
 
 class InstrumentDocument(_Fact):
-    """A venue's filters for a symbol. An absent limit does not apply."""
+    """A venue's filters for a symbol. An absent limit does not apply; an absent ask band is the other one; a step of zero is none."""
 
     symbol: Name
     base_asset: str
@@ -710,6 +718,22 @@ class InstrumentDocument(_Fact):
     open_orders_max: int | None = None
     price_band_up: DecimalText | None = None
     price_band_down: DecimalText | None = None
+    ask_price_band_up: DecimalText | None = None
+    ask_price_band_down: DecimalText | None = None
+    price_band_slack: DecimalText = "0"
+    market_quantity_min: DecimalText | None = None
+    market_step_size: DecimalText = "0"
+    notional_min_for_market: bool = True
+    notional_max: DecimalText | None = None
+    notional_max_for_market: bool = True
+    iceberg_parts_max: Count | None = None
+    position_max: DecimalText | None = None
+    trailing_above_min: Count | None = None
+    trailing_above_max: Count | None = None
+    trailing_below_min: Count | None = None
+    trailing_below_max: Count | None = None
+    open_algo_orders_max: Count | None = None
+    open_iceberg_orders_max: Count | None = None
     at_ms: TimeMs
 
 

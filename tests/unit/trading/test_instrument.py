@@ -1,5 +1,6 @@
 """Claims about filters: what passes is legal, what is refused names the filter and the nearest legal value."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordergate.trading.instrument import FilterRefusal, check_terms, incoherent, unsupported
-from ordergate.trading.order import OrderType, PositionSide, Side, Terms, TimeInForce
+from ordergate.trading.order import OrderType, PositionSide, SelfTradePrevention, Side, Terms, TimeInForce
 from tests.unit.trading.making import instrument, market, terms
 
 
@@ -38,6 +39,8 @@ def refusal(asked: Terms, *, adjust: bool = False, reference: str | None = "100"
         (market(121), "MARKET_LOT_SIZE", "120"),
         (terms(quantity=Decimal("0.049")), "MIN_NOTIONAL", "0.050"),
         (terms(quantity=Decimal("0.001")), "MIN_NOTIONAL", "0.05"),
+        (terms(iceberg_quantity=Decimal("0.0005")), "LOT_SIZE", "0.001"),
+        (terms(iceberg_quantity=Decimal("1.0005")), "LOT_SIZE", "1.000"),
     ],
 )
 def test_a_strict_refusal_names_the_filter_and_the_nearest_legal_value(
@@ -45,6 +48,61 @@ def test_a_strict_refusal_names_the_filter_and_the_nearest_legal_value(
 ) -> None:
     found = refusal(asked)
     assert (found.filter, found.nearest) == (filter_name, Decimal(nearest))
+
+
+def stop(side: Side, type_: OrderType = OrderType.STOP_MARKET, **changes: Any) -> Terms:
+    return terms(type=type_, side=side, price=None, **changes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "filters", "filter_name", "nearest"),
+    [
+        (terms(price=Decimal(121)), {"ask_price_band_up": Decimal(5)}, "PERCENT_PRICE", "110"),
+        (terms(side=Side.SELL, price=Decimal(501)), {"ask_price_band_up": Decimal(5)}, "PERCENT_PRICE", "500"),
+        (terms(side=Side.SELL, price=Decimal(79)), {"ask_price_band_down": Decimal("0.8")}, "PERCENT_PRICE", "80"),
+        (terms(price=Decimal("115.6")), {"price_band_slack": Decimal("0.05")}, "PERCENT_PRICE", "115.5"),
+        (market(1), {"market_quantity_min": Decimal(2)}, "MARKET_LOT_SIZE", "2"),
+        (market(7), {"market_step_size": Decimal(5)}, "MARKET_LOT_SIZE", "5"),
+        (market(119), {"market_step_size": Decimal(50), "market_quantity_max": Decimal(110)}, "MARKET_LOT_SIZE", "100"),
+        (terms(quantity=Decimal(11)), {"notional_max": Decimal(1000)}, "MAX_NOTIONAL", "10"),
+        (market(11), {"notional_max": Decimal(1000)}, "MAX_NOTIONAL", "10"),
+        (terms(iceberg_quantity=Decimal("0.9")), {"iceberg_parts_max": 10}, "ICEBERG_PARTS", "1"),
+        (terms(iceberg_quantity=Decimal("0.9")), {"iceberg_parts_max": 7}, "ICEBERG_PARTS", "1.429"),
+        (terms(quantity=Decimal(10)), {"position_max": Decimal("7.5")}, "MAX_POSITION", "7.5"),
+        (stop(Side.BUY, trailing_delta=9), {"trailing_above_min": 10}, "TRAILING_DELTA", "10"),
+        (stop(Side.SELL, trailing_delta=2001), {"trailing_below_max": 2000}, "TRAILING_DELTA", "2000"),
+        (
+            stop(Side.SELL, OrderType.TAKE_PROFIT_MARKET, trailing_delta=9),
+            {"trailing_above_min": 10, "trailing_below_min": 1},
+            "TRAILING_DELTA",
+            "10",
+        ),
+    ],
+)
+def test_the_filters_that_only_some_venues_have_name_a_nearest_value_too(
+    asked: Terms, filters: dict[str, Any], filter_name: str, nearest: str
+) -> None:
+    found = refusal(asked, **filters)
+    assert (found.filter, found.nearest) == (filter_name, Decimal(nearest))
+
+
+@pytest.mark.parametrize(
+    ("asked", "filters"),
+    [
+        (market(11), {"notional_max": Decimal(1000), "notional_max_for_market": False}),
+        (market(1), {"notional_min": Decimal(5000), "notional_min_for_market": False}),
+        (terms(price=Decimal(115)), {"price_band_slack": Decimal("0.05")}),
+        (terms(side=Side.SELL, price=Decimal(400)), {"ask_price_band_up": Decimal(5)}),
+        (terms(side=Side.SELL, quantity=Decimal(10)), {"position_max": Decimal(7)}),
+        (terms(iceberg_quantity=Decimal(1)), {"iceberg_parts_max": 10}),
+        (market(7), {"market_step_size": Decimal(0)}),
+        (stop(Side.BUY, trailing_delta=9), {"trailing_below_min": 10}),
+        (stop(Side.BUY, trailing_delta=9), {}),
+    ],
+)
+def test_a_filter_that_is_not_about_the_order_lets_it_pass(asked: Terms, filters: dict[str, Any]) -> None:
+    found = check_terms(asked, instrument(**filters), reference_price=Decimal(100), adjust=False)
+    assert found == asked
 
 
 def test_a_market_order_is_worth_what_the_reference_says() -> None:
@@ -136,6 +194,49 @@ def test_adjusted_terms_pass_the_strict_check_unchanged(
     assert abs(adjusted.price - price) < Decimal(tick)
 
 
+@given(
+    side=st.sampled_from(Side),
+    priced=st.booleans(),
+    quantity=numbers,
+    price=numbers,
+    step=st.sampled_from(["0", "0.001", "1", "0.3"]),
+    market_step=st.sampled_from(["0", "0.003", "5"]),
+    least=st.none() | numbers,
+    most=st.none() | numbers,
+)
+def test_the_nearest_value_gets_past_the_filters_that_only_some_venues_have(  # noqa: PLR0917
+    side: Side,
+    priced: bool,  # noqa: FBT001
+    quantity: Decimal,
+    price: Decimal,
+    step: str,
+    market_step: str,
+    least: Decimal | None,
+    most: Decimal | None,
+) -> None:
+    filters = instrument(
+        step_size=Decimal(step),
+        market_step_size=Decimal(market_step),
+        market_quantity_min=least,
+        notional_min=least,
+        notional_max=most,
+        position_max=most,
+        price_band_up=None,
+        price_band_down=None,
+    )
+    asked = terms(side=side, price=price) if priced else terms(side=side, type=OrderType.MARKET, price=None)
+    asked = replace(asked, quantity=quantity)
+    found = check_terms(asked, filters, reference_price=price, adjust=False)
+    if not isinstance(found, FilterRefusal) or not found.nearest or found.filter == "PRICE_FILTER":
+        return
+    again = check_terms(replace(asked, quantity=found.nearest), filters, reference_price=price, adjust=False)
+    assert (
+        not isinstance(again, FilterRefusal)
+        or (again.filter, again.value) != (found.filter, found.nearest)
+        or (again.nearest != found.nearest and found.filter in {"LOT_SIZE", "MARKET_LOT_SIZE"})
+    )
+
+
 @given(quantity=numbers, price=numbers)
 def test_the_nearest_value_that_a_refusal_names_gets_past_that_filter(quantity: Decimal, price: Decimal) -> None:
     filters = instrument(price_band_up=None, price_band_down=None)
@@ -160,13 +261,18 @@ def test_the_nearest_value_that_a_refusal_names_gets_past_that_filter(quantity: 
         terms(quantity=None),
         terms(quote_quantity=Decimal(5)),
         terms(quantity=None, quote_quantity=Decimal(5)),
-        terms(type=OrderType.STOP),
         terms(stop_price=Decimal(5)),
         terms(quantity=Decimal(-1)),
         terms(time_in_force=TimeInForce.GTD),
         terms(good_till_ms=5),
         terms(time_in_force=TimeInForce.IOC, post_only=True),
         market(1, time_in_force=TimeInForce.IOC),
+        terms(trailing_delta=10),
+        terms(type=OrderType.STOP, trailing_delta=0),
+        terms(iceberg_quantity=Decimal(10)),
+        terms(iceberg_quantity=Decimal(1), time_in_force=TimeInForce.IOC),
+        market(5, iceberg_quantity=Decimal(1)),
+        terms(iceberg_quantity=Decimal(0)),
     ],
 )
 def test_incoherent_terms_are_told_apart(asked: Terms) -> None:
@@ -183,6 +289,10 @@ def test_incoherent_terms_are_told_apart(asked: Terms) -> None:
         terms(type=OrderType.TAKE_PROFIT_MARKET, price=None, stop_price=Decimal(99)),
         terms(time_in_force=TimeInForce.GTD, good_till_ms=5),
         terms(post_only=True),
+        terms(iceberg_quantity=Decimal(1)),
+        terms(type=OrderType.STOP, trailing_delta=10),
+        terms(type=OrderType.TAKE_PROFIT_MARKET, price=None, trailing_delta=10, stop_price=Decimal(99)),
+        terms(self_trade_prevention=SelfTradePrevention.EXPIRE_MAKER),
     ],
 )
 def test_every_kind_of_order_has_coherent_terms(asked: Terms) -> None:
@@ -197,6 +307,9 @@ def test_every_kind_of_order_has_coherent_terms(asked: Terms) -> None:
         terms(post_only=True),
         terms(type=OrderType.MARKET, price=None, quantity=None, quote_quantity=Decimal(5)),
         terms(position_side=PositionSide.LONG),
+        terms(iceberg_quantity=Decimal(1)),
+        terms(trailing_delta=10),
+        terms(self_trade_prevention=SelfTradePrevention.EXPIRE_MAKER),
     ],
 )
 def test_what_a_venue_lacks_is_named_before_anything_is_sent(asked: Terms) -> None:

@@ -45,6 +45,7 @@ from ordergate.trading.order import (
     OrderType,
     PositionSide,
     Rounding,
+    SelfTradePrevention,
     Side,
     State,
     Terms,
@@ -57,9 +58,9 @@ from ordergate.trading.position import Leg, Position
 names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 client_order_ids = st.from_regex(r"[A-Za-z0-9_-]{1,36}", fullmatch=True)
-amounts = st.decimals(min_value=0, max_value=10**18, places=18, allow_nan=False, allow_infinity=False) | st.integers(
-    min_value=0, max_value=10**18 - 1
-).map(Decimal)
+amounts = st.decimals(
+    min_value=0, max_value=10**18 - 1, places=18, allow_nan=False, allow_infinity=False
+) | st.integers(min_value=0, max_value=10**18 - 1).map(Decimal)
 signed_amounts = st.builds(
     lambda amount, sign: amount * sign, st.integers(0, 10**40).map(Decimal), st.sampled_from([1, -1])
 )
@@ -86,6 +87,9 @@ terms = st.builds(
     position_side=st.sampled_from(PositionSide),
     reduce_only=st.booleans(),
     post_only=st.booleans(),
+    iceberg_quantity=st.none() | amounts,
+    trailing_delta=st.none() | st.integers(1, 1_000_000),
+    self_trade_prevention=st.none() | st.sampled_from(SelfTradePrevention),
 )
 requests = st.builds(
     OrderRequest,
@@ -206,8 +210,8 @@ fills = st.builds(
     side=st.sampled_from(Side),
     position_side=st.sampled_from(PositionSide),
     price=amounts,
-    quantity=signed_amounts,
-    fee=signed_amounts,
+    quantity=amounts.map(lambda amount: -amount) | amounts,
+    fee=amounts.map(lambda amount: -amount) | amounts,
     fee_asset=names,
     liquidity=st.sampled_from(Liquidity),
     venue_time_ms=times,
