@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from ordergate.access.budget import Limit, Scope, Usage
+from ordergate.access.budget import Limit, Published, Scope, Usage
 from ordergate.access.response import Response
 from ordergate.access.session import Call
+from ordergate.venues.binance.fields import Count, Name, Row, TimeMs, check
 
 WEIGHT, ORDERS = "REQUEST_WEIGHT", "ORDERS"
 INTERVALS_MS: Mapping[str, int] = MappingProxyType(
@@ -42,6 +43,29 @@ def read_usage(scopes: Scopes) -> Callable[[Call, Response], Sequence[Usage]]:
         return found
 
     return read
+
+
+class RateLimitRow(Row):
+    rateLimitType: Name  # noqa: N815 - the venue's name
+    interval: Name
+    intervalNum: Count  # noqa: N815
+    limit: Count
+
+
+class RateLimits(Row):
+    serverTime: TimeMs  # noqa: N815
+    rateLimits: list[RateLimitRow]  # noqa: N815
+
+
+def published(document: object, scopes: Scopes) -> list[Published]:
+    """The limits that exchangeInfo names and that are counted here. Raises Unreadable."""
+    answer = check(RateLimits, document)
+    return [
+        Published(scope=scope, limit=row.limit, window_ms=window_ms, at_ms=answer.serverTime)
+        for row in answer.rateLimits
+        if (window_ms := row.intervalNum * INTERVALS_MS.get(row.interval, 0))
+        and (scope := scopes.get((row.rateLimitType, window_ms))) is not None
+    ]
 
 
 def scopes_of(weight: Iterable[Limit], orders: Iterable[Limit]) -> Scopes:
