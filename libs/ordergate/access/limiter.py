@@ -3,7 +3,7 @@
 import asyncio
 from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ordergate.access.budget import Published, Scope, Usage, Weights
@@ -83,6 +83,8 @@ class Limiter:
         self._when_frozen = when_frozen
         self._when_published = when_published
         self._frozen_until = 0.0  # monotonic seconds; 0: not at all
+        self._thawed_at = 0.0  # when the last freeze that the venue told us ended, or will
+        self._throttles = 0  # freezes without a rest between them
         self.raining = False
         self._queue: list[_Waiter] = []  # the best first
         self._arrivals = 0
@@ -154,10 +156,24 @@ class Limiter:
         return self._budget.used(scope, self._now_ms())
 
     def throttled(self, freeze: Freeze) -> None:
-        """The venue said when to come back: nobody calls before, here or in any other process."""
+        """The venue said when to come back: nobody calls before, here or in any other process. Who comes back and is sent away again waits longer
+        than he is told: 1, 2, 4, 8 s (REQUIREMENTS B3).
+        """
+        freeze = replace(freeze, for_ms=freeze.for_ms + self._backing_off_ms())
+        self._thawed_at = max(self._thawed_at, self._clock.monotonic() + freeze.for_ms / 1_000)
         self.freeze(for_ms=freeze.for_ms)
         if self._when_frozen is not None:
             self._when_frozen(freeze)
+
+    def _backing_off_ms(self) -> int:
+        since = self._clock.monotonic() - self._thawed_at
+        if since < 0:
+            return 0  # of the calls that were on the wire together
+        self._throttles = self._throttles + 1 if since < REST_SECONDS and self._throttles else 1
+        if self._throttles == 1:
+            return 0
+        longer = min(2 ** (self._throttles - 2), BACK_OFF_SECONDS_MAX) * 1_000
+        return longer * 2 if self.raining else longer
 
     def freeze(self, *, for_ms: int) -> None:
         """No call of this limiter for so long. A shorter freeze does not end a longer one."""
@@ -235,6 +251,9 @@ class Limiter:
         return int((self._clock.monotonic() - began) * 1_000)
 
 
+BACK_OFF_SECONDS_MAX = 8
+REST_SECONDS = 10.0
+"""So long after a freeze without another one, and the next is the first again."""
 GRANT_FRESH_MS = 2
 """Within this nothing has changed."""
 

@@ -31,6 +31,8 @@ Answer = Document | list[Any]
 """What a venue answers: JSON, an object or an array."""
 MILLISECONDS = 1_000
 BANNED = 418
+CLOCK_REFUSALS_MAX = 1
+"""A read whose timestamp the venue refused is signed again once; twice says that the clock cannot be trusted."""
 RAIN_SLOWNESS = 2.0
 """In rain mode every pause before another try is as many times as long."""
 
@@ -170,17 +172,18 @@ class Session:
     async def find(self, call: Call) -> Answer | None:
         """A read whose answer may be "there is none": then None. Raises as `read` does."""
         until = self.clock.monotonic() + self.patience.read_seconds_max
-        attempt = 0
+        attempt = clock_refusals = 0
         while True:
             left = max(0.0, until - self.clock.monotonic())
             tried = await self._attempt(call, deadline_seconds=left, write_ahead=None)
+            clock_refusals += isinstance(tried.result, ClockRefused)
             if isinstance(tried.result, Answered):
                 return tried.result.document
             if isinstance(tried.result, NotExecuted) and tried.result.not_found:
                 return None
             pause = self._pause(tried.result, attempt)
             attempt += 1
-            if pause is None or attempt == self.patience.read_attempts_max:
+            if pause is None or attempt == self.patience.read_attempts_max or clock_refusals > CLOCK_REFUSALS_MAX:
                 break
             if self.clock.monotonic() + pause >= until:
                 break

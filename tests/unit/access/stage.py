@@ -2,8 +2,17 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ordergate.access.http import Origin
 
@@ -44,6 +53,14 @@ class Peer:
     requests: list[bytes] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A server that shows one certificate, and a client that trusts nothing else."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
 Script = Callable[[int, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """What to do with the request of this number (1, 2, ...), which has been read."""
 
@@ -57,9 +74,33 @@ async def say(writer: asyncio.StreamWriter, data: bytes) -> None:
     await writer.drain()
 
 
+def certified(directory: Path, name: str, *, begins: timedelta = timedelta(hours=-1)) -> Certified:
+    """A certificate that its own key has signed, good for two days from `begins`."""
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    since = datetime.now(UTC) + begins
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(since)
+        .not_valid_after(since + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    file = directory / f"{name}.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + made.public_bytes(Encoding.PEM))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    return Certified(server, ssl.create_default_context(cadata=made.public_bytes(Encoding.PEM).decode()))
+
+
 @contextlib.asynccontextmanager
-async def serving(script: Script) -> AsyncIterator[Peer]:
-    """A server on loopback that reads whole requests, counts them, and leaves the answer to `script`."""
+async def serving(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Peer]:
+    """A server on loopback that reads whole requests, counts them, and leaves the answer to `script`. tls: it speaks only that."""
     tasks: set[asyncio.Task[None] | None] = set()
     writers: list[asyncio.StreamWriter] = []
 
@@ -73,8 +114,9 @@ async def serving(script: Script) -> AsyncIterator[Peer]:
                 await script(len(peer.requests), reader, writer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    peer = Peer(Origin(tls=False, host="127.0.0.1", port=server.sockets[0].getsockname()[1], prefix=""))
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    host = "127.0.0.1" if tls is None else "localhost"
+    peer = Peer(Origin(tls=tls is not None, host=host, port=server.sockets[0].getsockname()[1], prefix=""))
     try:
         yield peer
     finally:

@@ -2,10 +2,11 @@ import asyncio
 import time
 
 from ordergate.access.budget import Limit, Published, Scope, Weights, divided
-from ordergate.access.limiter import Denied, Granted, Limiter
+from ordergate.access.limiter import Denied, Freeze, Granted, Limiter
 from ordergate.ports.venue import Priority
 from ordergate.runtime.clock import SystemClock
 from ordergate.trading.errors import WrongLimit
+from tests.unit.access.stage import ToldClock
 
 REQUEST: Weights = {Scope.REQUESTS: 1}
 ORDER: Weights = {Scope.ORDERS: 1, Scope.REQUESTS: 1}
@@ -97,6 +98,33 @@ async def test_a_full_queue_denies_and_a_better_call_takes_the_place_of_the_wors
     for task in (polls[0], cancel):
         task.cancel()
     await asyncio.gather(polls[0], cancel, return_exceptions=True)
+
+
+def test_who_comes_back_and_is_sent_away_again_waits_longer_than_he_is_told() -> None:
+    clock, told = ToldClock(), list[int]()
+    limits = (Limit(scope=Scope.REQUESTS, limit=10, window_ms=60_000),)
+    sent_away = Limiter(
+        divided(limits, shares={}),
+        clock=clock,
+        now_ms=clock.now_ms,
+        when_frozen=lambda freeze: told.append(freeze.for_ms),
+    )
+
+    def throttle() -> int:
+        sent_away.throttled(Freeze(for_ms=2_000, weights=REQUEST, banned=False))
+        return told[-1]
+
+    assert [throttle() for _ in range(3)] == [2_000, 2_000, 2_000], "three that were on the wire together"
+    waited = []
+    for _ in range(6):
+        clock.pass_seconds(told[-1] / 1_000 + 0.1)
+        waited.append(throttle())
+    assert waited == [3_000, 4_000, 6_000, 10_000, 10_000, 10_000]
+    sent_away.rain(True)
+    clock.pass_seconds(11)
+    assert throttle() == 18_000
+    clock.pass_seconds(18 + 10)
+    assert throttle() == 2_000, "after a rest it is the first again"
 
 
 async def test_of_published_limits_the_good_are_taken_and_passed_on_and_the_others_are_named() -> None:
