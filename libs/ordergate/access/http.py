@@ -50,16 +50,16 @@ class Origin:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
-def parse_origin(url: str) -> Origin:
-    """Raises Misconfigured unless `url` is https, or http to this very machine, without user, query or fragment."""
+def parse_origin(url: str, *, plain: str = "http", encrypted: str = "https") -> Origin:
+    """Raises Misconfigured unless `url` is https, or http to this very machine, without user, query or fragment. plain, encrypted: other schemes."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Misconfigured("a venue's address must be https://host[:port][/path]")
+    if parts.scheme not in {plain, encrypted} or not parts.hostname:
+        raise Misconfigured(f"a venue's address must be {encrypted}://host[:port][/path]")
     if parts.username or parts.password or parts.query or parts.fragment or not url.isascii() or not url.isprintable():
         raise Misconfigured("a venue's address must have no user, query or fragment")
-    tls = parts.scheme == "https"
+    tls = parts.scheme == encrypted
     if not tls and not is_loopback(parts.hostname):
-        raise Misconfigured(f"plain http only to this machine, not to {parts.hostname}; use https")
+        raise Misconfigured(f"plain {plain} only to this machine, not to {parts.hostname}; use {encrypted}")
     return Origin(tls=tls, host=parts.hostname, port=parts.port or (443 if tls else 80), prefix=parts.path.rstrip("/"))
 
 
@@ -200,7 +200,7 @@ class Engine:
     ) -> None:
         self._origin = origin
         self._limits = limits or EngineLimits()
-        self._ssl = _verifying(ssl_context) if origin.tls else None
+        self._ssl = verifying(ssl_context) if origin.tls else None
         self._idle: list[Connection] = []  # the last one used is taken first: it is the least likely to be stale
         self._in_use: set[Connection] = set()
         self._connecting = 0
@@ -348,7 +348,8 @@ class Engine:
         self._idle = fresh
 
 
-def _verifying(context: ssl.SSLContext | None) -> ssl.SSLContext:
+def verifying(context: ssl.SSLContext | None) -> ssl.SSLContext:
+    """The context, or the system's. Raises Misconfigured for one that would take any certificate."""
     context = context or ssl.create_default_context()
     if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
         raise Misconfigured("a venue's certificate must be verified")
