@@ -7,10 +7,10 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env up demo test check format bench simulate chaos docs lock clean
+.PHONY: help env up demo test test-peers check format bench simulate chaos docs lock clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
 
 env:  ## make .venv as requirements/dev.lock says
 	@$(PYTHON) -I requirements/environment.py dev
@@ -23,6 +23,10 @@ demo: env  ## run the main job to its end; the last line is its result as JSON
 
 test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+test-peers: env  ## drive the simulator with unmodified public clients of the exchanges
+	@$(PYTHON) -I requirements/environment.py peers
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance/peers
 
 check: env  ## format, lint, strict types, import contracts, house tests
 	@$(BIN)/ruff format --check --quiet .
@@ -56,6 +60,7 @@ lock: env  ## write requirements/*.lock from *.in
 	@$(COMPILE) requirements/build.in --output-file requirements/build.lock >/dev/null
 	@$(COMPILE) $(PRODUCTION) requirements/dev.in requirements/bench.in --output-file requirements/bench.lock >/dev/null
 	@$(COMPILE) $(PRODUCTION) requirements/dev.in --constraint requirements/bench.lock --output-file requirements/dev.lock >/dev/null
+	@$(COMPILE) $(PRODUCTION) requirements/dev.in requirements/peers.in --constraint requirements/bench.lock --output-file requirements/peers.lock >/dev/null
 	@$(COMPILE) $(PRODUCTION) --constraint requirements/dev.lock --output-file requirements/runtime.lock >/dev/null
 
 clean:  ## remove the environment, caches and build results

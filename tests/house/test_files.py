@@ -21,6 +21,8 @@ DECISION_HEADINGS = ["## Context", "## Measurement", "## Decision", "## Enforced
 # Each lock is a part of the next, with the same versions.
 LOCKS = ["runtime", "dev", "bench"]
 RANGES = ["client", *LOCKS]
+PEERS = "peers"
+"""Beside the others: dev with the public clients, whose releases nothing of ours depends on."""
 
 
 def test_no_file_holds_a_download_address() -> None:
@@ -46,7 +48,7 @@ def test_every_decision_says_what_was_measured_and_what_enforces_it() -> None:
     assert offenders == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, PEERS])
 def test_every_locked_package_has_a_hash(lock: str) -> None:
     entries = re.split(r"\n(?=\w)", (ROOT / f"requirements/{lock}.lock").read_text(encoding="utf-8"))
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
@@ -61,7 +63,7 @@ def test_a_lock_holds_all_that_its_ranges_ask_for(lock: str) -> None:
     assert offenders == []
 
 
-@pytest.mark.parametrize(("part", "whole"), list(pairwise(LOCKS)))
+@pytest.mark.parametrize(("part", "whole"), [*pairwise(LOCKS), ("dev", PEERS)])
 def test_what_is_run_is_what_was_tested_and_measured(part: str, whole: str) -> None:
     assert _locked(part).items() <= _locked(whole).items()
 

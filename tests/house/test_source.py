@@ -74,13 +74,15 @@ def test_the_core_and_the_handlers_draw_no_chance() -> None:
 
 
 def test_only_the_wire_spells_a_subject_a_stream_or_a_bucket() -> None:
+    """Rooms that know no bus may say an exchange's word that happens to be one of ours: Binance has a limit called ORDERS."""
     wire = python_files("libs/ordergate/wire")
+    busless = python_files("libs/ordergate/venues", "libs/ordergate/simulator")
     offenders = [
         f"{path}:{line} {value!r}"
         for path in python_files("libs", "services")
         if path not in wire
         for line, value in spoken_strings(tree(path))
-        if SUBJECT.match(value) or value in STREAMS | BUCKETS
+        if SUBJECT.match(value) or (value in STREAMS | BUCKETS and path not in busless)
     ]
     assert offenders == []
 
