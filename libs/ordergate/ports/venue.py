@@ -61,9 +61,10 @@ class Declaration:
     iceberg: bool = False
     trailing: bool = False
     self_trade_prevention: frozenset[SelfTradePrevention] = frozenset()
-    shows_positions: bool = (
-        True  # False: it has holdings only, which deposits and fees change too; `positions` is empty then
-    )
+    reduce_only: bool = True
+    list_period_ms: int = 1_000  # how often the list of all open orders may be read while something of ours is open
+    shows_positions: bool = True
+    """False: it has holdings only, which deposits and fees change too; `positions` is empty then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
