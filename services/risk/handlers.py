@@ -237,6 +237,7 @@ class RiskDesk:
             post_only=declaration.post_only,
             quote_quantity=declaration.quote_quantity,
             position_sides=declaration.position_sides,
+            reduce_only=declaration.reduce_only,
             iceberg=declaration.iceberg,
             trailing=declaration.trailing,
             self_trade_prevention=declaration.self_trade_prevention,

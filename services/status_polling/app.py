@@ -77,7 +77,7 @@ def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions
         checkpoint=checkpoint,
         clock=stage.clock,
         trace=stage.trace,
-        pace=Pace(policy=PollPolicy(owner_hold_ms=OWNER_HOLD_MS)),
+        pace=Pace(policy=PollPolicy(owner_hold_ms=OWNER_HOLD_MS, list_period_ms=reading.declaration.list_period_ms)),
     )
     stage.task(f"orders:{name}", desk.follow_orders)
     stage.task(f"poll:{name}", desk.poll)

@@ -115,6 +115,7 @@ def unsupported(
     post_only: bool,
     quote_quantity: bool,
     position_sides: Collection[PositionSide],
+    reduce_only: bool = True,
     iceberg: bool = False,
     trailing: bool = False,
     self_trade_prevention: Collection[SelfTradePrevention] = (),
@@ -126,6 +127,7 @@ def unsupported(
         "post-only": terms.post_only and not post_only,
         "an order by quote quantity": terms.quote_quantity is not None and not quote_quantity,
         f"position side {terms.position_side}": terms.position_side not in position_sides,
+        "reduce-only": terms.reduce_only and not reduce_only,
         "an iceberg quantity": terms.iceberg_quantity is not None and not iceberg,
         "a trailing delta": terms.trailing_delta is not None and not trailing,
         f"self-trade prevention {terms.self_trade_prevention}": terms.self_trade_prevention is not None

@@ -310,6 +310,7 @@ def test_every_kind_of_order_has_coherent_terms(asked: Terms) -> None:
         terms(iceberg_quantity=Decimal(1)),
         terms(trailing_delta=10),
         terms(self_trade_prevention=SelfTradePrevention.EXPIRE_MAKER),
+        terms(reduce_only=True),
     ],
 )
 def test_what_a_venue_lacks_is_named_before_anything_is_sent(asked: Terms) -> None:
@@ -321,6 +322,7 @@ def test_what_a_venue_lacks_is_named_before_anything_is_sent(asked: Terms) -> No
             post_only=False,
             quote_quantity=False,
             position_sides={PositionSide.BOTH},
+            reduce_only=False,
         )
 
     assert lacks(asked) is not None

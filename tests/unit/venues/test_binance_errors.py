@@ -132,7 +132,12 @@ def test_a_code_may_come_as_text() -> None:
 
 @pytest.mark.parametrize(
     ("message", "reason"),
-    [("Filter failure: LOT_SIZE", "filter_failure_lot_size"), ("", "code_1013"), ("\n.", "code_1013")],
+    [
+        ("Filter failure: LOT_SIZE", "LOT_SIZE"),
+        ("Market is closed.", "market_is_closed"),
+        ("", "code_1013"),
+        ("\n.", "code_1013"),
+    ],
 )
 def test_a_reason_is_a_stable_word(message: str, reason: str) -> None:
     assert reason_of(Failure(code=-1013, message=message)) == reason

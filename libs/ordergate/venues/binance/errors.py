@@ -24,6 +24,7 @@ BAN_MS_MIN = 120_000
 """Bans last from 2 minutes to 3 days (rest-api.md, IP Limits)."""
 SERVER_ERROR = 500
 _OK_STATUS = range(200, 300)
+_FILTER = re.compile(r"Filter failure: ([A-Z_]{1,60})")
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 
 
@@ -150,7 +151,9 @@ def failure_of(answer: object) -> Failure | None:
 
 
 def reason_of(failure: Failure) -> str:
-    """A stable word of ours from the exchange's own: `Filter failure: LOT_SIZE` is filter_failure_lot_size; without a message the code."""
+    """A stable word for it: the filter's own name where one refused, else the exchange's message in our letters, else the code."""
+    if (found := _FILTER.match(failure.message)) is not None:
+        return found[1]
     word = _NOT_A_WORD.sub("_", failure.message.lower()).strip("_")[:60]
     return word or f"code_{-failure.code}"
 
