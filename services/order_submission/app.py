@@ -7,7 +7,7 @@ from itertools import count
 
 from ordergate.ports.bus import Progress
 from ordergate.ports.control import Kill, KillSwitch
-from ordergate.ports.venue import Reading, Trading
+from ordergate.ports.venue import DeadMansSwitch, Reading, Trading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch, KillResponder, turn_switch
 from ordergate.runtime.keys import open_keys
@@ -18,9 +18,12 @@ from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
+from ordergate.trading.errors import Misconfigured
+from ordergate.trading.ids import Symbol
 from ordergate.venues.registry import OpenReading, OpenTrading, find_venue, open_reading, open_trading
 from ordergate.wire import streams, subjects
 from services.order_submission.cancels import CancelDesk
+from services.order_submission.dead_man import DeadMansWatch
 from services.order_submission.emergency import Clients, EmergencyDesk
 from services.order_submission.flattening import Flattening
 from services.order_submission.halting import HaltDesk
@@ -91,7 +94,28 @@ def _serve_account(
 ) -> OrderDesk:
     venue = account.venue_name
     decided = ConsumerProgress(frame.bus, streams.risk_consumer(venue, account.account_name, replicas=frame.replicas))
+    if account.dead_mans_switch_seconds is not None:
+        _arm(frame, account, kill, trading, countdown_ms=account.dead_mans_switch_seconds * 1_000)
     return serve(frame, account, kill=kill, decided=decided, trading=frame.sending(trading), reading=reading)
+
+
+def _arm(
+    frame: Frame, account: AccountSettings, kill: BusKillSwitch, trading: OpenTrading, *, countdown_ms: int
+) -> None:
+    """Raises Misconfigured where the venue has no such switch: nobody shall believe in one."""
+    if not isinstance(trading, DeadMansSwitch):
+        raise Misconfigured(f"{account.venue} has no dead-man's switch; leave dead_mans_switch_seconds out")
+    watch = DeadMansWatch(
+        venue=account.venue_name,
+        account=account.account_name,
+        symbols=[Symbol(symbol) for symbol in account.symbols],
+        countdown_ms=countdown_ms,
+        switch=trading,
+        kill=kill,
+        publisher=frame.publisher,
+        clock=frame.clock,
+    )
+    frame.task(f"dead-man:{account.account}", watch.keep)
 
 
 def serve(

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ordergate.trading.fills import Liquidity
 from ordergate.trading.ids import (
@@ -221,6 +221,14 @@ class Trading(Protocol):
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome: ...
 
     async def cancel_all(self, symbol: Symbol | None) -> Outcome: ...
+
+
+@runtime_checkable
+class DeadMansSwitch(Protocol):
+    """A trading client of a venue that cancels by itself when it no longer hears of us."""
+
+    async def cancel_all_after(self, symbol: Symbol, *, countdown_ms: int) -> Outcome:
+        """Cancel the symbol's open orders in so long, unless this is asked again before; 0: no more. Executed: it is so from now on."""
 
 
 class Reading(Protocol):

@@ -123,6 +123,9 @@ class AccountSettings(_Section):
         default_factory=dict
     )  # where they differ from the venue's published ones, e.g. a simulator that was told so
     deviation: DeviationSettings = DeviationSettings()
+    dead_mans_switch_seconds: int | None = Field(
+        default=None, ge=10, le=3_600
+    )  # the venue cancels the account's symbols when it hears nothing of order_submission for so long; None: it does not. Of all orders there, not only ours
 
     @field_validator("base_url")
     @classmethod

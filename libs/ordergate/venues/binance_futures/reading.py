@@ -95,7 +95,8 @@ class BinanceFuturesReading(FuturesClient):
         now = self.session.clock.monotonic()
         unknown = self.children.unknown(orders)
         for symbol in sorted({row.symbol for row in unknown}):
-            if now - self._parents_read_at.get(symbol, float("-inf")) < PARENTS_AGAIN_SECONDS:
+            read_at = self._parents_read_at.get(symbol)
+            if read_at is not None and now - read_at < PARENTS_AGAIN_SECONDS:
                 continue
             self._parents_read_at[symbol] = now
             query = (("symbol", symbol), ("limit", str(ALGO_PAGE_MAX)))
