@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from bench.bad_input import bad_input
+from bench.budget import Shape, compare
 from bench.decisions import decision_figures
 from bench.figures import Figures, medians
 from bench.fills import MIX as FILL_MIX
@@ -22,6 +23,7 @@ from bench.load import latency, sustain, warm_up
 from bench.orders import MIX
 from bench.peers import AT_ONCE, aiohttp_figures, ccxt_figures
 from bench.report import MODES, show
+from bench.rotation import rotation_figures
 from bench.signing import signing_figures
 from bench.soak import soak
 
@@ -64,9 +66,13 @@ async def measure(orders: int) -> None:
     for mode in MODES:
         say(f"fills, {mode}")
         runs[mode].add("fills", await fills_per_second(durable=mode == "durable"))
+    say("rotation")
+    rotation = await rotation_figures()
+    say("budget: shared, owner killed, divided, unshared, told to stop")
+    compared = await compare(Shape())
     say("signing")
-    decision = await decision_figures()
-    show({**_result(runs), "signing": signing_figures(), "budgetDecisionUs": decision}, notes=_notes(orders))
+    access = {"signing": signing_figures(), "budgetDecisionUs": await decision_figures(), "rotation": rotation}
+    show({**_result(runs), **access, "budget": compared}, notes=_notes(orders))
 
 
 async def _plain(installation: Running, runs: Runs, orders: int, *, with_bad: bool) -> None:

@@ -1,6 +1,7 @@
 """`python -m bench.budget`: four processes of one account at three times the venue's limit, with the budget shared, divided, and not spoken about.
 
 The simulator counts as the venue does, in windows of WINDOW_MS instead of a minute; `shared` once more with the owner of the budget killed twice.
+Then a 429, and a 418, that one of the processes is given in mid-window: what arrives until its Retry-After, from STOPPED_MS after it on.
 The last line is the result as JSON. ORDERGATE_WINDOW_MS, ORDERGATE_WINDOWS: other windows, other number of them.
 """
 
@@ -23,6 +24,7 @@ from ordergate.runtime.connection import connect
 from ordergate.runtime.provision import provision, resources
 from ordergate.runtime.server import EmbeddedServer
 from ordergate.simulator.app import Simulator, running_simulator
+from ordergate.simulator.faults import FaultPlan
 from ordergate.wire import streams
 
 LIMIT = 1_000
@@ -32,6 +34,11 @@ LEAD_MS = 200
 """From when all are ready to the first window that counts, at least."""
 KILLS = (0.35, 1.35)
 """When the owner is killed, in windows after the first has begun."""
+STOP_AT = 0.3
+"""When one process is told to stop, in windows after the first has begun."""
+STOP_SECONDS = 3
+STOPPED_MS = 50
+STOPS: Mapping[str, int] = {"rate_limited": 429, "banned": 418}
 PLANNED = 0.8
 READY = b"ready"
 OWNER = "order_submission"
@@ -128,8 +135,8 @@ class Processes:
                 await process.wait()
 
 
-async def measure(mode: str, shape: Shape, *, kills: Sequence[float] = ()) -> dict[str, Any]:
-    """One run on a fresh simulator and bus."""
+async def measure(mode: str, shape: Shape, *, kills: Sequence[float] = (), stop: str | None = None) -> dict[str, Any]:
+    """One run on a fresh simulator and bus. stop: one of STOPS, given to who resolves unknowns."""
     keys = {service: {"key": f"zd_{secrets.token_hex(20)}", "secret": secrets.token_hex(32)} for service in LOADS}
     config = {
         "accounts": [{"account": ACCOUNT, "keys": [{**key, "permissions": ["TRADE"]} for key in keys.values()]}],
@@ -146,7 +153,7 @@ async def measure(mode: str, shape: Shape, *, kills: Sequence[float] = ()) -> di
                     service: _task(mode, service, shape, url=simulator.url, nats_url=server.url, key=keys[service])
                     for service in LOADS
                 }
-                return await _run(Processes(tasks), simulator, shape, kills)
+                return await _run(Processes(tasks), simulator, shape, kills, stop)
         finally:
             await asyncio.to_thread(server.stop)
 
@@ -167,7 +174,9 @@ def _task(mode: str, service: str, shape: Shape, *, url: str, nats_url: str, key
     )
 
 
-async def _run(processes: Processes, simulator: Simulator, shape: Shape, kills: Sequence[float]) -> dict[str, Any]:
+async def _run(
+    processes: Processes, simulator: Simulator, shape: Shape, kills: Sequence[float], stop: str | None
+) -> dict[str, Any]:
     seen = Seen()
     try:
         await asyncio.gather(*(processes.start(service) for service in LOADS))
@@ -175,6 +184,10 @@ async def _run(processes: Processes, simulator: Simulator, shape: Shape, kills: 
         begin_ms = ((ready_ms + LEAD_MS) // shape.window_ms + 1) * shape.window_ms
         for service in LOADS:
             processes.begin(service, begin_ms)
+        if stop is not None:
+            await _sleep_until(begin_ms + int(STOP_AT * shape.window_ms))
+            rule = {"kind": stop, "call": "GET /v2/orders", "times": 1, "retryAfterSeconds": STOP_SECONDS}
+            simulator.faults.replace(FaultPlan.model_validate({"rules": [rule]}))
         for after in kills:
             await _sleep_until(begin_ms + int(after * shape.window_ms))
             await processes.kill(OWNER)
@@ -184,7 +197,21 @@ async def _run(processes: Processes, simulator: Simulator, shape: Shape, kills: 
             seen.add(told)
     finally:
         await processes.end()
-    return _figures(simulator, shape, begin_ms, seen)
+    return _stopped(simulator, stop) if stop is not None else _figures(simulator, shape, begin_ms, seen)
+
+
+def _stopped(simulator: Simulator, stop: str) -> dict[str, Any]:
+    """What came to the venue between its word and the end of Retry-After. last_ms: after its word."""
+    arrivals = [(first_byte_ns, status) for _, first_byte_ns, _, _, status in simulator.arrivals.after(0)]
+    said_ns = next(first_byte_ns for first_byte_ns, status in arrivals if status == STOPS[stop])
+    after_ms = [(first_byte_ns - said_ns) / 1e6 for first_byte_ns, _ in arrivals if first_byte_ns > said_ns]
+    until = [each for each in after_ms if each < STOP_SECONDS * 1_000]
+    return {
+        "calls_before": len(arrivals) - len(after_ms) - 1,
+        "calls_later_than_50_ms": sum(each > STOPPED_MS for each in until),
+        "last_ms": round(max(until, default=0.0), 2),
+        "calls_afterwards": len(after_ms) - len(until),
+    }
 
 
 async def _sleep_until(at_ms: int) -> None:
@@ -223,14 +250,19 @@ async def _provision(url: str) -> None:
 
 
 async def compare(shape: Shape) -> dict[str, Any]:
-    """All four, one after the other."""
+    """All of them, one after the other."""
     return {
         "shared": await measure("shared", shape),
         "sharedOwnerKilled": await measure("shared", shape, kills=KILLS),
         "divided": await measure("divided", shape),
         "unshared": await measure("unshared", shape),
-        "decisionUs": await decision_figures(),
+        "told429": await measure("shared", shape, stop="rate_limited"),
+        "told418": await measure("shared", shape, stop="banned"),
     }
+
+
+async def _all(shape: Shape) -> dict[str, Any]:
+    return {**await compare(shape), "decisionUs": await decision_figures()}
 
 
 def main() -> None:
@@ -238,7 +270,7 @@ def main() -> None:
         window_ms=int(os.environ.get("ORDERGATE_WINDOW_MS", str(WINDOW_MS))),
         windows=int(os.environ.get("ORDERGATE_WINDOWS", str(WINDOWS))),
     )
-    result = asyncio.run(compare(shape))
+    result = asyncio.run(_all(shape))
     for name, figures in result.items():
         sys.stdout.write(f"{name:<18} {json.dumps(figures)}\n")
     sys.stdout.write(json.dumps(result) + "\n")

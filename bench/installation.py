@@ -99,12 +99,18 @@ async def running(
     environment: Mapping[str, str] | None = None,
     symbols: tuple[dict[str, Any], ...] = (),
     flow: Mapping[str, Any] = DEEP_MARKET,
+    replicas: int = 1,
 ) -> AsyncGenerator[Running, None]:
-    """Start everything in a new home, stop and remove it afterwards. symbols: rows of the simulator's document, default its own BTC and ETH."""
+    """Start everything in a new home, stop and remove it afterwards. symbols: rows of the simulator's document, default its own BTC and ETH.
+
+    replicas: for so many there are keys; one of each service runs.
+    """
     # Beside the sources, not in the temporary folder: that may be memory, where an fsync costs nothing.
     (ROOT / "build").mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
-    supervisor, peer = _supervisor(home, durable=durable, environment=environment or {}, symbols=symbols, flow=flow)
+    supervisor, peer = _supervisor(
+        home, durable=durable, environment=environment or {}, symbols=symbols, flow=flow, replicas=replicas
+    )
     try:
         await supervisor.start()
         await supervisor.ready(limit_seconds=READY_SECONDS)
@@ -122,6 +128,7 @@ def _supervisor(
     environment: Mapping[str, str],
     symbols: tuple[dict[str, Any], ...],
     flow: Mapping[str, Any],
+    replicas: int,
 ) -> tuple[Supervisor, Key]:
     ports = Ports(nats=0, simulator=free_port(), health=0)
     document: dict[str, Any] = {"flow": dict(flow), "maxOrderNotional": "1000000000"}
@@ -133,6 +140,7 @@ def _supervisor(
         limits=dict.fromkeys(("requests", "orders", "batch", "close"), CALLS_A_MINUTE),
         simulator=document,
         risk={"max_order_notional": 1_000_000_000},
+        replicas=replicas,
     )
     written = write_development(home, development, simulator_port=ports.simulator)
     peer = _let_peer_in(written.simulator)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 MODES = ("durable", "relaxed")
+ACCESS = ("signing", "budgetDecisionUs", "rotation", "budget")
+"""What does not depend on how the bus stores."""
 TARGETS: Mapping[str, Mapping[str, float]] = {
     "intentToWireMs.p50": {"durable": 3.5, "relaxed": 2.0},
     "ordersPerSecond": {"durable": 300, "relaxed": 1_000},
@@ -42,9 +44,28 @@ def show(result: Mapping[str, Any], *, notes: list[str]) -> None:
                     cells += [_text(_at(figure[mode], path)), "" if target is None else f"{target:g}"]
                 table.add_row(*cells)
     console.print(table)
+    for part in ACCESS:
+        if isinstance(result.get(part), Mapping):
+            console.print(part, _plain(result[part]), sep="\n", highlight=False)
     for note in notes:
         console.print(note, highlight=False)
     sys.stdout.write(json.dumps(rounded(result)) + "\n")
+
+
+def _plain(figures: Mapping[str, Any]) -> Table:
+    """Figures that have no mode: one row each, or, of runs that are compared, one row a run."""
+    rows = {name: each if isinstance(each, Mapping) else {"": each} for name, each in figures.items()}
+    columns = list(dict.fromkeys(name for row in rows.values() for name, each in row.items() if _is_number(each)))
+    table = Table()
+    for heading in ("", *columns):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, row in rows.items():
+        table.add_row(name, *(_text(row.get(column)) for column in columns))
+    return table
+
+
+def _is_number(figure: Any) -> bool:
+    return isinstance(figure, int | float)
 
 
 def _paths(figure: Any) -> list[str]:

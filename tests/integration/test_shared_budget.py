@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from bench.budget import Shape, measure
+from bench.budget import STOPS, Shape, measure
 from ordergate.access.budget import Limit, Published, Scope, Weights
 from ordergate.access.clock import VenueClock
 from ordergate.access.limiter import Denied, Freeze, Granted, Limiter
@@ -242,6 +242,14 @@ async def test_four_processes_at_three_times_the_limit_are_never_refused() -> No
     assert shared["refused"] == 0
     assert shared["used_of_planned"] >= 0.8
     assert shared["resolves_denied"] == shared["cancels_denied"] == 0
+
+
+@pytest.mark.parametrize("stop", STOPS)
+async def test_when_one_process_is_told_to_stop_no_call_of_any_comes_later_than_50_ms_after(stop: str) -> None:
+    stopped = await measure("shared", Shape(limit=300, window_ms=3_000, windows=2), stop=stop)
+    assert stopped["calls_before"] > 10
+    assert stopped["calls_later_than_50_ms"] == 0
+    assert stopped["calls_afterwards"] > 0, "and then they go on"
 
 
 async def test_a_budget_survives_a_bus_that_is_killed(start: Start, server: EmbeddedServer) -> None:
