@@ -16,6 +16,7 @@ from bench.orders import STRATEGY, plan, subscribe, watching
 from bench.poison import KINDS
 from ordergate.client import connect
 from ordergate.runtime import connection
+from ordergate.trading.errors import Unreadable
 from ordergate.trading.order import State
 from ordergate.wire import streams, subjects
 from ordergate.wire.messages import AnswerMessage, DeadHeaders
@@ -98,7 +99,7 @@ class _Answers:
     async def __aenter__(self) -> Self:
         self._client = await nats.connect(self._url)
         *_, answers = subjects.ALL_AUDIT
-        await subscribe(self._client, streams.AUDIT, [answers], self._hear_answer)
+        await subscribe(self._client, streams.AUDIT, [answers], self._hear_answer, headers_only=False)
         await subscribe(self._client, streams.DEAD, list(subjects.ALL_DEAD), self._hear_dead)
         return self
 
@@ -106,7 +107,10 @@ class _Answers:
         await self._client.close()
 
     async def _hear_answer(self, message: Msg) -> None:
-        self._note(AnswerMessage.of(message.data).intent_sequence or 0)
+        try:
+            self._note(AnswerMessage.of(message.data).intent_sequence or 0)
+        except Unreadable:
+            return  # one of the bad ones: it was published where answers are
 
     async def _hear_dead(self, message: Msg) -> None:
         self._note(int((message.headers or {}).get(DeadHeaders.SEQUENCE, "0")))
