@@ -127,6 +127,7 @@ def _instrument_document(instrument: Instrument, at_ms: int) -> InstrumentDocume
         trailing_below_max=instrument.trailing_below_max,
         open_algo_orders_max=instrument.open_algo_orders_max,
         open_iceberg_orders_max=instrument.open_iceberg_orders_max,
+        price_origin=decimal_text(instrument.price_origin),
         at_ms=at_ms,
     )
 
@@ -165,6 +166,7 @@ def _instrument_of(value: bytes) -> Instrument:
         trailing_below_max=document.trailing_below_max,
         open_algo_orders_max=document.open_algo_orders_max,
         open_iceberg_orders_max=document.open_iceberg_orders_max,
+        price_origin=_amount(document.price_origin),
     )
 
 

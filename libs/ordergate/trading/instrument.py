@@ -15,7 +15,7 @@ class Instrument:
 
     The price bands are times the reference price: those of a SELL are the ask's where the venue has two kinds, else both are one. price_band_slack: a
     client cannot know the venue's reference exactly, so an order that is no more than this part beyond the band is left to the venue's own judgement.
-    A "market" limit is about orders without a price. open_algo_orders_max: conditional orders. trailing deltas in hundredths of a per cent, above for
+    Prices are price_origin plus a whole number of ticks. A "market" limit is about orders without a price. open_algo_orders_max: conditional orders. trailing deltas in hundredths of a per cent, above for
     triggers over the market.
     """
 
@@ -50,6 +50,17 @@ class Instrument:
     trailing_below_max: int | None = None
     open_algo_orders_max: int | None = None
     open_iceberg_orders_max: int | None = None
+    price_origin: Decimal = ZERO
+
+    def price_down(self, price: Decimal) -> Decimal:
+        """The nearest legal price that is not above; none is below the origin."""
+        above = subtract(price, self.price_origin)
+        return self.price_origin if above < 0 else add(self.price_origin, floor_to(above, self.tick_size))
+
+    def price_up(self, price: Decimal) -> Decimal:
+        """The nearest legal price that is not below."""
+        above = subtract(price, self.price_origin)
+        return self.price_origin if above < 0 else add(self.price_origin, ceil_to(above, self.tick_size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +199,14 @@ def _unreasonable_number(terms: Terms) -> str | None:
 
 
 def _adjusted(terms: Terms, instrument: Instrument) -> Terms:
-    tick, buys = instrument.tick_size, terms.side is Side.BUY
+    buys = terms.side is Side.BUY
     # A stop waits for the price to come up to a buy and down to a sell; a take-profit the other way round.
     stop_above = _triggers_above(terms)
     return replace(
         terms,
         quantity=_map(floor_to, terms.quantity, instrument.step_size),
-        price=_map(floor_to if buys else ceil_to, terms.price, tick),
-        stop_price=_map(ceil_to if stop_above else floor_to, terms.stop_price, tick),
+        price=_moved(instrument.price_down if buys else instrument.price_up, terms.price),
+        stop_price=_moved(instrument.price_up if stop_above else instrument.price_down, terms.stop_price),
         iceberg_quantity=_map(floor_to, terms.iceberg_quantity, instrument.step_size),
     )
 
@@ -209,21 +220,25 @@ def _map(rounding: Callable[[Decimal, Decimal], Decimal], number: Decimal | None
     return None if number is None else rounding(number, step)
 
 
+def _moved(rounding: Callable[[Decimal], Decimal], price: Decimal | None) -> Decimal | None:
+    return None if price is None else rounding(price)
+
+
 def _check_price(price: Decimal | None, terms: Terms, instrument: Instrument) -> FilterRefusal | None:
     if price is None:
         return None
     tick = instrument.tick_size
-    lowest = ceil_to(max(instrument.price_min or tick, tick), tick)
-    highest = _map(floor_to, instrument.price_max, tick)
+    lowest = instrument.price_up(max(instrument.price_min or tick, tick))
+    highest = _moved(instrument.price_down, instrument.price_max)
     if price < lowest:
         return _refuse("PRICE_FILTER", price, lowest, lowest, f"price {price} is below the lowest, {lowest}")
     if highest is not None and price > highest:
         return _refuse("PRICE_FILTER", price, highest, highest, f"price {price} is above the highest, {highest}")
-    passive = floor_to(price, tick) if terms.side is Side.BUY else ceil_to(price, tick)
+    passive = instrument.price_down(price) if terms.side is Side.BUY else instrument.price_up(price)
     if passive != price:
-        return _refuse(
-            "PRICE_FILTER", price, tick, passive, f"price {price} is no multiple of the tick {tick}; {passive} is"
-        )
+        since = f" from {instrument.price_origin}" if instrument.price_origin else ""
+        message = f"price {price} is no multiple of the tick {tick}{since}; {passive} is"
+        return _refuse("PRICE_FILTER", price, tick, passive, message)
     return None
 
 
@@ -231,7 +246,7 @@ def _check_band(terms: Terms, instrument: Instrument, reference_price: Decimal |
     # Conditional orders are measured by their own trigger, which only the venue can do when it comes.
     if reference_price is None or terms.price is None or terms.type is not OrderType.LIMIT:
         return None
-    tick, slack = instrument.tick_size, instrument.price_band_slack
+    slack = instrument.price_band_slack
     up, down = instrument.price_band_up, instrument.price_band_down
     if terms.side is Side.SELL:
         up, down = instrument.ask_price_band_up or up, instrument.ask_price_band_down or down
@@ -239,13 +254,17 @@ def _check_band(terms: Terms, instrument: Instrument, reference_price: Decimal |
         top = multiply(reference_price, multiply(up, add(_ONE, slack)))
         if terms.price > top:
             return _refuse(
-                "PERCENT_PRICE", terms.price, top, floor_to(top, tick), f"price {terms.price} is above {top}"
+                "PERCENT_PRICE", terms.price, top, instrument.price_down(top), f"price {terms.price} is above {top}"
             )
     if down is not None:
         bottom = multiply(reference_price, multiply(down, subtract(_ONE, slack)))
         if terms.price < bottom:
             return _refuse(
-                "PERCENT_PRICE", terms.price, bottom, ceil_to(bottom, tick), f"price {terms.price} is below {bottom}"
+                "PERCENT_PRICE",
+                terms.price,
+                bottom,
+                instrument.price_up(bottom),
+                f"price {terms.price} is below {bottom}",
             )
     return None
 

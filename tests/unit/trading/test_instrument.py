@@ -328,3 +328,24 @@ def test_what_a_venue_lacks_is_named_before_anything_is_sent(asked: Terms) -> No
     assert lacks(asked) is not None
     assert lacks(terms()) is None
     assert lacks(market(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "nearest"),
+    [(Side.BUY, "100.30", "100.25"), (Side.SELL, "100.30", "100.75"), (Side.BUY, "100.00", "99.75")],
+)
+def test_ticks_are_counted_from_where_the_venue_counts_them(side: Side, price: str, nearest: str) -> None:
+    filters: dict[str, Any] = {
+        "tick_size": Decimal("0.5"),
+        "price_origin": Decimal("0.25"),
+        "price_min": Decimal("0.25"),
+    }
+    found = refusal(terms(price=Decimal(price), side=side), **filters)
+    assert (found.filter, found.nearest) == ("PRICE_FILTER", Decimal(nearest))
+    legal = terms(price=Decimal(nearest), side=side)
+    assert check_terms(legal, instrument(**filters), reference_price=Decimal(100), adjust=False) == legal
+    adjusted = check_terms(
+        terms(price=Decimal(price), side=side), instrument(**filters), reference_price=Decimal(100), adjust=True
+    )
+    assert isinstance(adjusted, Terms)
+    assert adjusted.price == Decimal(nearest)

@@ -250,6 +250,7 @@ def test_an_instrument_has_the_filters_of_its_symbol() -> None:
         Decimal("0.001"),
     )
     assert (found.notional_min, found.market_quantity_max, found.open_orders_max) == (Decimal(100), Decimal(120), 200)
+    assert found.price_origin == found.price_min == Decimal("556.80")
     assert (found.price_band_up, found.price_band_down) == (Decimal("1.0500"), Decimal("0.9500"))
 
 

@@ -304,6 +304,7 @@ def _instrument(document: object) -> Instrument | None:
         tick_size=price.tickSize,
         price_min=_unless_zero(price.minPrice),
         price_max=_unless_zero(price.maxPrice),
+        price_origin=price.minPrice or ZERO,
         step_size=lot.stepSize,
         quantity_min=lot.minQty or ZERO,
         quantity_max=_unless_zero(lot.maxQty),
