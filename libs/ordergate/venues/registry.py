@@ -12,6 +12,9 @@ from ordergate.access.opening import Opening
 from ordergate.ports.venue import Declaration, Market, Priority, Reading, Trading
 from ordergate.trading.errors import UnknownVenue
 from ordergate.trading.ids import VenueName
+from ordergate.venues.binance_spot import client as spot
+from ordergate.venues.binance_spot.declaration import DECLARATION as SPOT
+from ordergate.venues.binance_spot.limits import LIMITS as SPOT_LIMITS
 from ordergate.venues.zetarium import client as zetarium
 from ordergate.venues.zetarium.declaration import DECLARATION as ZETARIUM
 from ordergate.venues.zetarium.limits import LIMITS as ZETARIUM_LIMITS
@@ -49,6 +52,8 @@ class Venue:
     reading: Callable[[Opening], OpenReading]
     market: Callable[[Opening], OpenMarket]
     limits: Sequence[Limit]
+    trades_weight: int = 1
+    """What a page of the trade list counts among the requests."""
 
     def seconds_between_requests(self, requests_limit: int | None, share: float) -> float:
         """How far apart reconciling reads must be so that a share of the plan lasts its window.
@@ -57,12 +62,13 @@ class Venue:
         """
         published = next(each for each in self.limits if each.scope is Scope.REQUESTS)
         plan = (requests_limit or published.limit) * PLAN * share * CEILINGS[Priority.RECONCILE]
-        return published.window_ms / 1000 / plan
+        return published.window_ms / 1000 / plan * self.trades_weight
 
 
 # fmt: off
 VENUES: Mapping[str, Venue] = MappingProxyType({
     "zetarium": Venue(declaration=ZETARIUM, trading=zetarium.open_trading, reading=zetarium.open_reading, market=zetarium.open_market, limits=ZETARIUM_LIMITS),
+    "binance-spot": Venue(declaration=SPOT, trading=spot.open_trading, reading=spot.open_reading, market=spot.open_market, limits=SPOT_LIMITS, trades_weight=20),
 })
 # fmt: on
 

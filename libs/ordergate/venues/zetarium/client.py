@@ -1,18 +1,14 @@
 """The three clients of ZetariumDex: what may trade, what may only read, and what needs no key."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import ClassVar
 from urllib.parse import quote
 
 import orjson
 
-from ordergate.access.keys import Key
-from ordergate.access.keys.keychain import Keychain
-from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening, open_session
 from ordergate.access.session import Answered, Call, Session, VenueManners
 from ordergate.access.signing import sign_sorted_query
@@ -32,10 +28,11 @@ from ordergate.ports.venue import (
     VenueTrade,
     WriteAhead,
 )
-from ordergate.trading.errors import Misuse, Unreadable, VenueUnavailable, WrongKey
+from ordergate.trading.errors import Misuse, Unreadable, VenueUnavailable
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId, derive_error_id
 from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, State, VenueView
+from ordergate.venues.client import VenueClient
 from ordergate.venues.zetarium import limits, models, parse
 from ordergate.venues.zetarium.declaration import DECLARATION
 from ordergate.venues.zetarium.errors import Purpose, classify, classify_leg
@@ -44,57 +41,25 @@ BATCH_LEGS_MAX = 10
 ORDERS_PAGE = 500
 ORDERS_PAGES_MAX = 40
 TRADES_PAGE_MAX = 1_000
-VERIFY_SECONDS = 5.0
 CANCEL_WAIT_SECONDS = 5.0
 """How long a cancel waits for budget. It has a reserve of its own, so this only shows while the venue has frozen us."""
 
 _NUMBER = re.compile(r"[0-9]{1,30}")
-Fact = TypeVar("Fact")
 
 
 @dataclass(slots=True, kw_only=True)
-class _Client:
-    """An open session and the upkeep it needs. `signed` is None for the market client."""
+class _Client(VenueClient):
+    """A session with ZetariumDex."""
 
-    session: Session
-    upkeep: Upkeep
     declaration: Declaration = DECLARATION
-
-    async def start(self, *, timeout_seconds: float = 5.0) -> bool:
-        """Warm sockets and read the venue's clock. False: the venue is not there yet; it goes on trying, and calls say NotSent or ClockUnknown."""
-        return await self.upkeep.start(timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self.upkeep.close()
-        await self.session.engine.close()
-
-    async def verify(self, key: Key) -> Permissions:
-        """One signed read with a key that the session does not sign with, through the session's own budget, clock and sockets.
-
-        Raises WrongKey (the exchange refuses it), VenueUnavailable (nothing is known of it). The exchange tells nothing of what a key may do.
-        """
-        trial = replace(self.session, keychain=Keychain(key))
-        call = _get("/v2/positions", Priority.RECONCILE, (("status", "OPEN"),))
-        match await trial.change(call, deadline_seconds=VERIFY_SECONDS):
-            case Answered():
-                return Permissions()
-            case NotExecuted(credentials=True) as refused:
-                raise WrongKey(f"the exchange refuses key {key.id}: {refused.reason}")
-            case other:
-                raise VenueUnavailable(f"key {key.id} could not be verified: {getattr(other, 'reason', 'throttled')}")
-
-    def venue_now_ms(self) -> int:
-        """The exchange's clock as the session knows it. Raises ClockUnknown."""
-        return self.session.venue_clock.now_ms()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+    proof_of_key: ClassVar[Call] = Call(
+        method="GET",
+        path="/v2/positions",
+        purpose=Purpose.READ,
+        priority=Priority.RECONCILE,
+        weights=limits.READ,
+        parameters=(("status", "OPEN"),),
+    )
 
 
 class ZetariumTrading(_Client):
@@ -198,13 +163,6 @@ class ZetariumTrading(_Client):
 class _TimeReader(_Client):
     __slots__ = ()
 
-    async def _read(self, call: Call, parse_document: Callable[[object], Fact]) -> Fact:
-        document = await self.session.read(call)
-        try:
-            return parse_document(document)
-        except Unreadable as error:
-            raise VenueUnavailable(f"{call.method} {call.path}: {error}") from error
-
     async def venue_time_ms(self) -> int:
         """`GET /v2/platform/status`: not earlier than the exchange's clock showed when this was called."""
         return await read_time(self.session)
@@ -227,7 +185,7 @@ class ZetariumReading(_TimeReader):
         Where ids are kept for ever a second order of the id is an answer that cannot be; elsewhere the list is oldest first.
         """
         call = _get("/v2/orders", priority, (("clientOrderId", client_order_id),), client_order_id=client_order_id)
-        found = await self._read(call, parse.orders_answer)
+        found = await self.read(call, parse.orders_answer)
         alone = self.declaration.id_scope is IdScope.FOREVER
         if any(each.client_order_id != client_order_id for each in found) or (alone and len(found) > 1):
             raise VenueUnavailable("GET /v2/orders: the answer is about other orders than asked for")
@@ -255,7 +213,7 @@ class ZetariumReading(_TimeReader):
         for _ in range(ORDERS_PAGES_MAX):
             after = (("afterId", found[-1].venue_order_id),) if found else ()
             query = (("limit", str(ORDERS_PAGE)), ("status", "OPEN"), *scope, *after)
-            page = await self._read(_get("/v2/orders", Priority.POLL, query), parse.orders_answer)
+            page = await self.read(_get("/v2/orders", Priority.POLL, query), parse.orders_answer)
             _check_page(page, after=found[-1] if found else None)
             found += page
             if len(page) < ORDERS_PAGE:
@@ -272,16 +230,16 @@ class ZetariumReading(_TimeReader):
             )
         query = (("fromId", from_id or "0"), ("limit", str(limit)), ("symbol", symbol))
         call = _get("/v2/futures/myTrades", Priority.RECONCILE, query)
-        return await self._read(call, lambda document: parse.trades_answer(document, symbol=symbol, from_id=from_id))
+        return await self.read(call, lambda document: parse.trades_answer(document, symbol=symbol, from_id=from_id))
 
     async def positions(self) -> Sequence[VenuePosition]:
         """`GET /v2/positions?status=OPEN`."""
         call = _get("/v2/positions", Priority.RECONCILE, (("status", "OPEN"),))
-        return await self._read(call, parse.positions_answer)
+        return await self.read(call, parse.positions_answer)
 
     async def balances(self) -> Sequence[Balance]:
         """`GET /v2/futures/balance`."""
-        return await self._read(_get("/v2/futures/balance", Priority.RECONCILE), parse.balances_answer)
+        return await self.read(_get("/v2/futures/balance", Priority.RECONCILE), parse.balances_answer)
 
 
 class ZetariumMarket(_TimeReader):
@@ -291,11 +249,11 @@ class ZetariumMarket(_TimeReader):
 
     async def instruments(self) -> Sequence[Instrument]:
         """`GET /v2/symbols`."""
-        return await self._read(_public("/v2/symbols"), parse.instruments_answer)
+        return await self.read(_public("/v2/symbols"), parse.instruments_answer)
 
     async def prices(self) -> Sequence[VenuePrice]:
         """`GET /v2/tickers`: the mark prices, which the exchange's price band refers to."""
-        return await self._read(_public("/v2/tickers"), parse.prices_answer)
+        return await self.read(_public("/v2/tickers"), parse.prices_answer)
 
 
 def open_trading(opening: Opening) -> ZetariumTrading:

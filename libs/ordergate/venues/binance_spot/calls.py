@@ -1,0 +1,83 @@
+"""How a question is put to Binance Spot, and what every client of it can do."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ordergate.access.budget import Weights
+from ordergate.access.keys import Key
+from ordergate.access.keys.standing import Permissions
+from ordergate.access.session import Call, Session
+from ordergate.ports.venue import Priority
+from ordergate.trading.errors import VenueUnavailable
+from ordergate.trading.ids import Symbol
+from ordergate.trading.order import VenueView
+from ordergate.venues.binance.fields import check
+from ordergate.venues.binance.signing import check_key
+from ordergate.venues.binance_spot import limits, models, parse
+from ordergate.venues.binance_spot.errors import Purpose
+from ordergate.venues.binance_spot.parse import Fields
+from ordergate.venues.client import VenueClient, parsed
+
+ORDER_PATH = "/api/v3/order"
+
+
+def get(
+    path: str, priority: Priority, weights: Weights, parameters: Fields = (), *, client_order_id: str | None = None
+) -> Call:
+    return Call(
+        method="GET",
+        path=path,
+        purpose=Purpose.READ,
+        priority=priority,
+        weights=weights,
+        parameters=parameters,
+        client_order_id=client_order_id,
+    )
+
+
+def public(path: str, weights: Weights, parameters: Fields = ()) -> Call:
+    return Call(
+        method="GET",
+        path=path,
+        purpose=Purpose.READ,
+        priority=Priority.RECONCILE,
+        weights=weights,
+        parameters=parameters,
+        signed=False,
+    )
+
+
+ACCOUNT = get("/api/v3/account", Priority.RECONCILE, limits.HEAVY, (("omitZeroBalances", "true"),))
+
+
+async def read_time(session: Session) -> int:
+    """`GET /api/v3/time`: not earlier than the exchange's clock showed when this was called. Raises VenueUnavailable."""
+    call = public("/api/v3/time", limits.LIGHT)
+    return parsed(call, await session.read(call), lambda answer: check(models.TimeAnswer, answer).serverTime)
+
+
+class SpotClient(VenueClient):
+    """A session with Binance Spot."""
+
+    __slots__ = ()
+    proof_of_key: ClassVar[Call] = ACCOUNT
+
+    async def verify(self, key: Key) -> Permissions:
+        """As of every venue; and WrongKey, too, for a key of a kind that Binance does not take."""
+        check_key(key)
+        return await super().verify(key)
+
+    async def venue_time_ms(self) -> int:
+        """`GET /api/v3/time`: not earlier than the exchange's clock showed when this was called."""
+        return await read_time(self.session)
+
+    async def open_views(self, symbol: Symbol | None, priority: Priority) -> Sequence[VenueView]:
+        """`GET /api/v3/openOrders`, of one symbol or of all. Raises VenueUnavailable rather than leave an order out, ClockUnknown."""
+        query = () if symbol is None else (("symbol", symbol),)
+        weights = limits.OPEN_OF_ALL if symbol is None else limits.OPEN_OF_SYMBOL
+        found = await self.read(get("/api/v3/openOrders", priority, weights, query), parse.orders_answer)
+        if any(each.status not in parse.OPEN for each in found):
+            raise VenueUnavailable("GET /api/v3/openOrders: a list of open orders holds one that is not open")
+        if symbol is not None and any(each.symbol != symbol for each in found):
+            raise VenueUnavailable("GET /api/v3/openOrders: the answer is about another symbol than asked for")
+        return found
