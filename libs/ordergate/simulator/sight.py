@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ordergate.simulator.orders import TRIGGERED, Order, PositionSide, Status, Trade
 from ordergate.simulator.positions import Position
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ordergate.simulator.accounts import Account
+
+
+class Execution(Protocol):
+    """A trade of any exchange."""
+
+    id: int
+    time_ms: int
+
+    @property
+    def order(self) -> Any:
+        """Of which the symbol's name is asked."""
+
+
+SomeExecution = TypeVar("SomeExecution", bound=Execution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +53,7 @@ class Sight:
         """The order as it was; None: it was not there yet."""
         return order_as_of(order, now_ms - self.stale_ms) if self.stale_ms else order
 
-    def trades(self, trades: Iterable[Trade], now_ms: int) -> Iterator[Trade]:
+    def trades(self, trades: Iterable[SomeExecution], now_ms: int) -> Iterator[SomeExecution]:
         """Those that show now, in the order of their ids."""
         for trade in trades:
             luck = Random(f"{self.seed}:{trade.order.symbol.name}:{trade.id}")
@@ -47,7 +61,7 @@ class Sight:
             if trade.time_ms <= now_ms - max(self.stale_ms, late_ms) and luck.random() >= self.hidden_share:
                 yield trade
 
-    def arranged(self, trades: list[Trade]) -> list[Trade]:
+    def arranged(self, trades: list[SomeExecution]) -> list[SomeExecution]:
         """The page as it is sent."""
         rows = [trade for trade in trades for _ in range(2)] if self.twice else list(trades)
         if self.shuffled:
