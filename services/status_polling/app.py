@@ -53,7 +53,7 @@ async def _compose_market(frame: Frame, venue: VenueName) -> None:
         market=market,
         board=ShelfMarketBoard(frame.shelf(streams.INSTRUMENTS), clock=frame.clock),
         clock=frame.clock,
-        pace=MarketPace(),
+        pace=MarketPace(prices_seconds=find_venue(venue).declaration.prices_period_ms / 1000),
     )
     frame.task(f"instruments:{venue}", desk.post_instruments)
     frame.task(f"prices:{venue}", desk.post_prices)
@@ -77,7 +77,10 @@ def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions
         checkpoint=checkpoint,
         clock=stage.clock,
         trace=stage.trace,
-        pace=Pace(policy=PollPolicy(owner_hold_ms=OWNER_HOLD_MS, list_period_ms=reading.declaration.list_period_ms)),
+        pace=Pace(
+            policy=PollPolicy(owner_hold_ms=OWNER_HOLD_MS, list_period_ms=reading.declaration.list_period_ms),
+            sweep_seconds=reading.declaration.sweep_period_ms / 1000,
+        ),
     )
     stage.task(f"orders:{name}", desk.follow_orders)
     stage.task(f"poll:{name}", desk.poll)

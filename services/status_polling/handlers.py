@@ -31,6 +31,7 @@ from ordergate.trading.ids import (
     ClientOrderId,
     IntentId,
     StrategyName,
+    Symbol,
     TradeId,
     VenueName,
     derive_client_order_id,
@@ -54,6 +55,8 @@ from services.status_polling.tracked import LiveBook, Tracked, track
 
 TRADES_PAGE = 1000
 LOOKUPS_AT_ONCE = 4
+SYMBOLS_LISTED_MAX = 20
+"""Beyond this one list of all is cheaper than one of each, at any venue of ours."""
 POSITION_READINGS = 4
 POSITION_PAUSE_SECONDS = 0.25
 VENUE_TIME_SECONDS = 1.0
@@ -127,9 +130,14 @@ class PollingDesk:
             policy = self._pace.policy
             try:
                 is_list_due = len(self._live) > 0 and (listed_ms is None or now_ms >= listed_ms + policy.list_period_ms)
-                if is_list_due or now_ms >= swept_ms + self._pace.sweep_seconds * 1000:
+                symbols = self._symbols_to_list()
+                if now_ms >= swept_ms + self._pace.sweep_seconds * 1000 or (is_list_due and not symbols):
                     listed_ms = swept_ms = now_ms
-                    await self._read_open_orders()
+                    await self._read_open_orders(None)
+                elif is_list_due:
+                    listed_ms = now_ms
+                    for symbol in symbols:
+                        await self._read_open_orders(symbol)
                 await self._look_up_due()
                 await self._restate_due()
             except Unavailable:
@@ -187,11 +195,18 @@ class PollingDesk:
 
     # The list.
 
-    async def _read_open_orders(self) -> None:
+    def _symbols_to_list(self) -> list[Symbol]:
+        """Those where orders of ours are open; none where one list of all is better."""
+        if not self._reading.declaration.lists_by_symbol:
+            return []
+        symbols = sorted({tracked.order.key.symbol for tracked in self._live.all()})
+        return symbols if len(symbols) <= SYMBOLS_LISTED_MAX else []
+
+    async def _read_open_orders(self, symbol: Symbol | None) -> None:
         """Report what the list shows; note what it does not. Only orders that were live before the question count as missing."""
         asked_ms = self._clock.now_ms()
-        before = self._live.all()
-        views = await self._reading.open_orders()
+        before = [tracked for tracked in self._live.all() if symbol in {None, tracked.order.key.symbol}]
+        views = await self._reading.open_orders(symbol)
         shown: set[ClientOrderId] = set()
         for view in views:
             tracked = await self._tracked_of(view)

@@ -63,6 +63,13 @@ class Declaration:
     self_trade_prevention: frozenset[SelfTradePrevention] = frozenset()
     reduce_only: bool = True
     list_period_ms: int = 1_000  # how often the list of all open orders may be read while something of ours is open
+    lists_by_symbol: bool = (
+        False  # the list of one symbol costs so much less that those with orders of ours are read one by one
+    )
+    sweep_period_ms: int = (
+        10_000  # how often all open orders are listed whatever we have there: strangers' are found so
+    )
+    prices_period_ms: int = 1_000
     shows_positions: bool = True
     """False: it has holdings only, which deposits and fees change too; `positions` is empty then."""
 

@@ -28,6 +28,10 @@ DECLARATION = Declaration(
     native_replace=False,
     error_id_prefix="oge",
     trailing=True,
+    list_period_ms=2_000,  # twice 1 of 2,400 a minute for one symbol, twice 40 for all
+    lists_by_symbol=True,
+    sweep_period_ms=60_000,
+    prices_period_ms=5_000,  # 10 of 2,400 a minute
     self_trade_prevention=frozenset(
         {
             SelfTradePrevention.NONE,
