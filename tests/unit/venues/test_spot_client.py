@@ -137,6 +137,8 @@ def executed(outcome: Outcome) -> Executed:
     return outcome
 
 
+GONE = failure(-2011, "Unknown order sent.")
+
 # Placing.
 
 
@@ -217,6 +219,27 @@ async def test_the_cancel_of_another_order_is_no_answer(document: object) -> Non
         assert isinstance(await stage.trading.cancel(BTC, venue_order_id=NUMBER), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("order", "too_late"),
+    [
+        ((200, looked_up(status="FILLED", executedQty="0.01")), True),
+        ((200, looked_up()), False),
+        ((400, failure(-2013, "Order does not exist.")), False),
+        ((500, {}), False),
+        ((200, looked_up(orderId=29, status="FILLED")), False),
+    ],
+)
+async def test_a_cancel_that_met_nothing_is_too_late_only_where_the_order_is_seen_to_have_ended(
+    order: tuple[int, object],
+    too_late: bool,  # noqa: FBT001
+) -> None:
+    async with says(cancel=(400, GONE), order=order) as stage:
+        outcome = await stage.trading.cancel(BTC, venue_order_id=NUMBER)
+        assert isinstance(outcome, NotExecuted)
+        assert (outcome.too_late, outcome.not_found, outcome.view is not None) == (too_late, not too_late, too_late)
+        assert len(stage.exchange.of("DELETE /api/v3/order")) == 1
+
+
 async def test_everything_open_is_canceled_symbol_by_symbol() -> None:
     rows = [looked_up(), looked_up(orderId=29), looked_up(orderId=30, symbol="ETHUSDT")]
     async with says(open=(200, rows), cancel_all=(200, [canceled()])) as stage:
@@ -263,9 +286,6 @@ async def test_both_halves_of_a_replacement_are_told() -> None:
     assert old is not None
     assert new is not None
     assert (old.status, new.client_order_id) == (State.CANCELED, "alpha-2")
-
-
-GONE = failure(-2011, "Unknown order sent.")
 
 
 @pytest.mark.parametrize(

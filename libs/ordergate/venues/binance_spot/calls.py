@@ -71,6 +71,22 @@ class SpotClient(VenueClient):
         """`GET /api/v3/time`: not earlier than the exchange's clock showed when this was called."""
         return await read_time(self.session)
 
+    async def one_view(
+        self, symbol: Symbol, named: tuple[str, str], priority: Priority, *, client_order_id: str | None = None
+    ) -> VenueView | None:
+        """`GET /api/v3/order`. named: `orderId` or `origClientOrderId`, with its value. None: the exchange says that it has no such order.
+
+        Raises VenueUnavailable, also for an answer about another order, and ClockUnknown.
+        """
+        query = (("symbol", symbol), named)
+        call = get(ORDER_PATH, priority, limits.ORDER, query, client_order_id=client_order_id)
+        shown = await self.find(call, parse.order_answer)
+        if shown is not None:
+            answered = shown.venue_order_id if named[0] == "orderId" else shown.client_order_id
+            if shown.symbol != symbol or answered != named[1]:
+                raise VenueUnavailable(f"GET {ORDER_PATH}: the answer is about another order than asked for")
+        return shown
+
     async def open_views(self, symbol: Symbol | None, priority: Priority) -> Sequence[VenueView]:
         """`GET /api/v3/openOrders`, of one symbol or of all. Raises VenueUnavailable rather than leave an order out, ClockUnknown."""
         query = () if symbol is None else (("symbol", symbol),)

@@ -8,14 +8,14 @@ from ordergate.access.opening import Opening, open_session
 from ordergate.access.session import Answer, Session, VenueManners
 from ordergate.access.upkeep import Upkeep
 from ordergate.ports.venue import Balance, Priority, VenuePosition, VenuePrice, VenueTrade
-from ordergate.trading.errors import Misuse, VenueUnavailable
+from ordergate.trading.errors import Misuse
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import VenueView
 from ordergate.venues.binance import limits as binance
 from ordergate.venues.binance.signing import QuerySigning, check_key
 from ordergate.venues.binance_spot import limits, parse
-from ordergate.venues.binance_spot.calls import ACCOUNT, ORDER_PATH, SpotClient, get, public, read_time
+from ordergate.venues.binance_spot.calls import ACCOUNT, SpotClient, get, public, read_time
 from ordergate.venues.binance_spot.declaration import DECLARATION
 from ordergate.venues.binance_spot.errors import classify
 from ordergate.venues.binance_spot.trading import BinanceSpotTrading
@@ -45,17 +45,12 @@ class BinanceSpotReading(SpotClient):
 
         It reads from memory, then from a database, so what was just sent may be missing for a moment: "none" counts only after the fence.
         """
-        shown = await self._order(symbol, ("origClientOrderId", client_order_id), priority, client_order_id)
-        if shown is not None and shown.client_order_id != client_order_id:
-            raise VenueUnavailable(f"GET {ORDER_PATH}: the answer is about another order than asked for")
-        return shown
+        named = ("origClientOrderId", client_order_id)
+        return await self.one_view(symbol, named, priority, client_order_id=client_order_id)
 
     async def order(self, symbol: Symbol, venue_order_id: VenueOrderId) -> VenueView | None:
         """`GET /api/v3/order?orderId=`. None: the exchange says that it has no such order."""
-        shown = await self._order(symbol, ("orderId", venue_order_id), Priority.RESOLVE, None)
-        if shown is not None and shown.venue_order_id != venue_order_id:
-            raise VenueUnavailable(f"GET {ORDER_PATH}: the answer is about another order than asked for")
-        return shown
+        return await self.one_view(symbol, ("orderId", venue_order_id), Priority.RESOLVE)
 
     async def open_orders(self, symbol: Symbol | None = None) -> Sequence[VenueView]:
         """`GET /api/v3/openOrders`: all kinds, also those that wait in a list. Without a symbol it weighs as much as thirteen symbols."""
@@ -80,16 +75,6 @@ class BinanceSpotReading(SpotClient):
     async def balances(self) -> Sequence[Balance]:
         """`GET /api/v3/account`, without assets of which nothing is held."""
         return await self.read(ACCOUNT, parse.balances_answer)
-
-    async def _order(
-        self, symbol: Symbol, named: tuple[str, str], priority: Priority, client_order_id: ClientOrderId | None
-    ) -> VenueView | None:
-        query = (("symbol", symbol), named)
-        call = get(ORDER_PATH, priority, limits.ORDER, query, client_order_id=client_order_id)
-        shown = await self.find(call, parse.order_answer)
-        if shown is not None and shown.symbol != symbol:
-            raise VenueUnavailable(f"GET {ORDER_PATH}: the answer is about another symbol than asked for")
-        return shown
 
 
 class BinanceSpotMarket(SpotClient):

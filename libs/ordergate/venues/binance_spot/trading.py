@@ -1,7 +1,7 @@
 """What may trade on Binance Spot: each request is sent at most once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ordergate.access.session import Answered, Call
@@ -60,9 +60,12 @@ class BinanceSpotTrading(SpotClient):
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:
         """`DELETE /api/v3/order` by the exchange's number. Of an order in a list it ends the whole list.
 
-        not_found: the exchange says the same of an order that never was and of one that has ended; only a read tells which.
+        The exchange says the same of an order that never was and of one that has ended (-2011). So it is read: where it has ended the answer is
+        too_late, with the view; where it cannot be read, or is open, the answer stays what it was, and speaks of the cancel alone.
         """
         result = await self._end(ORDER_PATH, Purpose.CANCEL, (("symbol", symbol), ("orderId", venue_order_id)))
+        if isinstance(result, NotExecuted) and result.not_found:
+            return await self._explain(result, symbol, venue_order_id)
         return _judge_end(result, symbol, venue_order_id)
 
     async def cancel_all(self, symbol: Symbol | None) -> Outcome:
@@ -216,6 +219,15 @@ class BinanceSpotTrading(SpotClient):
             parameters=parameters,
         )
         return await self.session.change(call, deadline_seconds=CANCEL_WAIT_SECONDS)
+
+    async def _explain(self, refused: NotExecuted, symbol: Symbol, order_id: VenueOrderId) -> NotExecuted:
+        try:
+            shown = await self.one_view(symbol, ("orderId", order_id), Priority.CANCEL)
+        except Unavailable:
+            return refused
+        if shown is None or not shown.status.is_terminal:
+            return refused
+        return replace(refused, not_found=False, too_late=True, view=shown)
 
     async def _open_symbols(self) -> list[Symbol]:
         return sorted({each.symbol for each in await self.open_views(None, Priority.CANCEL)})
