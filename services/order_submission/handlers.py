@@ -53,6 +53,9 @@ CANCEL_REQUESTED = "cancel_requested"
 APPENDS_MAX = 5
 """How often others may write to an order of ours between two looks at it before it is left to status_polling."""
 
+TRADES_TOLD_MAX = 60
+"""Of one answer, in one message of the ledger, which has a size; the others come as all trades do."""
+
 RETRY_PAUSE_SECONDS = 0.1
 """Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
 
@@ -310,7 +313,8 @@ class OrderDesk:
         if isinstance(outcome, Executed) and outcome.view is not None:
             differing = mismatch(order, outcome.view)
             if differing is None:
-                return VenueReported(view=outcome.view, source=Source.SUBMISSION, at_ms=now_ms)
+                trades = outcome.trades[:TRADES_TOLD_MAX]
+                return VenueReported(view=outcome.view, source=Source.SUBMISSION, at_ms=now_ms, trades=trades)
             reason, error_id = f"answer_disagrees_on_{differing}", _own_error_id(order, "mismatch")
         elif isinstance(outcome, Unknown):
             reason, error_id = outcome.reason, outcome.error_id

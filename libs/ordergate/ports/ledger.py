@@ -5,6 +5,7 @@ from typing import Protocol
 
 from ordergate.trading.errors import Unavailable
 from ordergate.trading.events import Event, LaterEvent
+from ordergate.trading.fills import VenueTrade
 from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
 from ordergate.trading.lifecycle import apply, is_correction
 from ordergate.trading.order import Order
@@ -12,13 +13,14 @@ from ordergate.trading.order import Order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The last word of the ledger on one order. `event_kind` names the event that wrote it."""
+    """The last word of the ledger on one order. `event_kind` names the event that wrote it. trades: what the answer told that it was written upon."""
 
     order: Order
     sequence: int
     append_id: str
     event_kind: str
     stored_at_ms: int
+    trades: tuple[VenueTrade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

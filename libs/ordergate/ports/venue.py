@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Protocol, runtime_checkable
 
-from ordergate.trading.fills import Liquidity
+from ordergate.trading.fills import VenueTrade as VenueTrade  # noqa: PLC0414 - who speaks of a venue finds it here
 from ordergate.trading.ids import (
     ClientOrderId,
     ErrorId,
@@ -22,7 +22,6 @@ from ordergate.trading.order import (
     OrderType,
     PositionSide,
     SelfTradePrevention,
-    Side,
     TimeInForce,
     VenueView,
 )
@@ -92,24 +91,6 @@ class Deviation:
                 declaration.lookup_is_witness if self.lookup_is_witness is None else self.lookup_is_witness
             ),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueTrade:
-    """A trade of ours as the venue lists it."""
-
-    trade_id: TradeId
-    venue_order_id: VenueOrderId
-    client_order_id: ClientOrderId | None
-    symbol: Symbol
-    side: Side
-    position_side: PositionSide
-    price: Decimal
-    quantity: Decimal
-    fee: Decimal
-    fee_asset: str
-    liquidity: Liquidity
-    venue_time_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from ordergate.trading.errors import BusUnavailable, Misuse, Unreadable
 from ordergate.trading.events import Event
 from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
 from ordergate.trading.order import Order
-from ordergate.wire import codec, subjects
+from ordergate.wire import codec, facts, subjects
 from ordergate.wire.facts import EVENT_KINDS, OrderRecord
 from ordergate.wire.messages import (
     EXPECTED_LAST_SUBJECT_SEQUENCE,
@@ -130,6 +130,7 @@ def entry_of(record: OrderRecord) -> Entry:
         append_id=record.append_id,
         event_kind=record.event_kind,
         stored_at_ms=record.stored_at_ms,
+        trades=facts.trades_from(record.evidence) if "trades" in record.evidence else (),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ordergate.trading.fills import VenueTrade
 from ordergate.trading.ids import ErrorId
 from ordergate.trading.order import Attempt, NonExecution, OrderRequest, State, VenueView
 
@@ -75,11 +76,12 @@ class EndedUnsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueReported:
-    """The venue showed the order."""
+    """The venue showed the order. trades: of the order, where the same answer told them too; whoever stores fills takes them from here."""
 
     view: VenueView
     source: Source
     at_ms: int
+    trades: tuple[VenueTrade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,24 @@ class Liquidity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTrade:
+    """A trade of ours as the venue tells it, in a list, an event or an answer. quantity in base units; fee in fee_asset, positive = paid."""
+
+    trade_id: TradeId
+    venue_order_id: VenueOrderId
+    client_order_id: ClientOrderId | None
+    symbol: Symbol
+    side: Side
+    position_side: PositionSide
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    liquidity: Liquidity
+    venue_time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One venue trade of ours. Quantity in base units, negative only in a reversal; fee in fee_asset, positive = paid.
 

@@ -306,6 +306,13 @@ SHELVES = (
     ),
     Shelf(
         bucket=streams.CONTROL,
+        key=keys.halted_by(_VENUE, _ACCOUNT, "-service-"),
+        message="HaltDocument",
+        writers=(POLLING, FILLS),
+        readers=(SUBMISSION,),
+    ),
+    Shelf(
+        bucket=streams.CONTROL,
         key=keys.key_sighted(KeyId("-keyId-")),
         message="KeySighting",
         writers=CALLERS,

@@ -29,7 +29,7 @@ from ordergate.trading.events import (
     VenueRejected,
     VenueReported,
 )
-from ordergate.trading.fills import Fill, Liquidity
+from ordergate.trading.fills import Fill, Liquidity, VenueTrade
 from ordergate.trading.ids import (
     AccountName,
     ClientOrderId,
@@ -304,8 +304,10 @@ def _event_document(event: Event) -> Document:
 
 def _evidence_document(event: Event) -> Document:
     match event:
-        case VenueReported() | Adopted():
+        case Adopted() | VenueReported(trades=()):
             return {"view": _view_document(event.view)}
+        case VenueReported():
+            return {"view": _view_document(event.view), "trades": [_trade_document(each) for each in event.trades]}
         case SubmissionBegan():
             evidence: Document = {"attempt": event.attempt.number}
             if event.proof is not None:
@@ -345,6 +347,19 @@ def _fence_document(fence: ProvenNotPlaced) -> Document:
     }
     _add_present(document, errorId=fence.error_id)
     return document
+
+
+def _trade_document(trade: VenueTrade) -> Document:
+    """What the view beside it does not say already."""
+    return {
+        "tradeId": trade.trade_id,
+        "price": decimal_text(trade.price),
+        "quantity": decimal_text(trade.quantity),
+        "fee": decimal_text(trade.fee),
+        "feeAsset": trade.fee_asset,
+        "liquidity": trade.liquidity.value,
+        "venueTimeMs": trade.venue_time_ms,
+    }
 
 
 def _view_document(view: VenueView) -> Document:
@@ -463,6 +478,34 @@ def view_from(document: Document) -> VenueView:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not a venue's view: {_brief(error)}") from error
+
+
+def trades_from(evidence: Mapping[str, Any]) -> tuple[VenueTrade, ...]:
+    """The trades that an answer told beside its view of their order. Raises Unreadable."""
+    told = evidence.get("trades")
+    if not told:
+        return ()
+    view = view_from(evidence["view"])
+    try:
+        return tuple(
+            VenueTrade(
+                trade_id=TradeId(_name(each["tradeId"])),
+                venue_order_id=view.venue_order_id,
+                client_order_id=view.client_order_id,
+                symbol=view.symbol,
+                side=view.side,
+                position_side=view.position_side,
+                price=_amount(each["price"]),
+                quantity=_amount(each["quantity"]),
+                fee=_amount(each["fee"]),
+                fee_asset=_text(each["feeAsset"]),
+                liquidity=_LIQUIDITIES[each["liquidity"]],
+                venue_time_ms=_integer(each["venueTimeMs"]),
+            )
+            for each in told
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"not an answer's trades: {_brief(error)}") from error
 
 
 def _legs(document: Document) -> dict[PositionSide, Leg]:

@@ -64,6 +64,15 @@ def signing_keys(venue: VenueName, account: AccountName, service: str, instance:
 ALL_SIGNING_KEYS = "signing.>"
 
 
+def halted_by(venue: VenueName, account: AccountName, service: str) -> str:
+    """CONTROL: the venue refused this service its private stream because of its key; there while it does."""
+    return f"halt.{token(venue)}.{token(account)}.{token(service)}"
+
+
+def all_halts(venue: VenueName, account: AccountName) -> str:
+    return f"halt.{token(venue)}.{token(account)}.*"
+
+
 def budget_owner(budget: str) -> str:
     """LEASES: who owns the budget of this subject."""
     return f"owner.{budget}"

@@ -232,6 +232,18 @@ class VenueViewPart(_Part):
     error_id: str | None = None
 
 
+class TradePart(_Part):
+    """A trade that the same answer told; order, symbol and side are the view's. fill_streaming stores it as a fill."""
+
+    trade_id: VenueText
+    price: DecimalText
+    quantity: DecimalText
+    fee: DecimalText
+    fee_asset: VenueText
+    liquidity: Liquidity
+    venue_time_ms: TimeMs
+
+
 class FencePart(_Part):
     """Asked after venue time fenceMs, never found: why the attempt before a resend can never execute. atMs: when we knew."""
 
@@ -257,6 +269,7 @@ class EvidencePart(_Part):
     """
 
     view: VenueViewPart | None = None
+    trades: tuple[TradePart, ...] | None = None
     proof: str | None = None
     attempt: int | None = None
     fence_ms: TimeMs | None = None
@@ -647,6 +660,14 @@ class KeyStatement(_Fact):
     at_ms: TimeMs
 
 
+class HaltDocument(_Fact):
+    """The venue refused a key of the account on its private stream: nothing is sent for it until somebody has looked."""
+
+    reason: str
+    error_id: str
+    at_ms: TimeMs
+
+
 class KeyRevocation(_Fact):
     """After a leak: nothing is signed with this key any more, in CONTROL for ever and as a request to all who may hold it."""
 
@@ -808,6 +829,7 @@ FACTS: tuple[type[_Fact], ...] = (
     DriftMessage,
     KillDocument,
     KeyStatement,
+    HaltDocument,
     KeyRevocation,
     KeyRevocationAcknowledgement,
     KeySighting,

@@ -22,7 +22,7 @@ from ordergate.trading.events import (
     VenueRejected,
     VenueReported,
 )
-from ordergate.trading.fills import Fill, Liquidity
+from ordergate.trading.fills import Fill, Liquidity, VenueTrade
 from ordergate.trading.ids import (
     AccountName,
     ClientOrderId,
@@ -147,6 +147,27 @@ views = st.builds(
     updated_at_ms=times,
     error_id=st.none() | error_ids,
 )
+
+
+def trades_of(view: VenueView) -> st.SearchStrategy[VenueTrade]:
+    """Trades that an answer tells beside the view of their order."""
+    return st.builds(
+        VenueTrade,
+        trade_id=names.map(TradeId),
+        venue_order_id=st.just(view.venue_order_id),
+        client_order_id=st.just(view.client_order_id),
+        symbol=st.just(view.symbol),
+        side=st.just(view.side),
+        position_side=st.just(view.position_side),
+        price=amounts,
+        quantity=amounts,
+        fee=amounts,
+        fee_asset=texts.filter(bool),
+        liquidity=st.sampled_from(Liquidity),
+        venue_time_ms=times,
+    )
+
+
 proofs_of_the_fence = st.builds(
     ProvenNotPlaced,
     attempt=st.integers(1, 9),
@@ -176,6 +197,15 @@ events: st.SearchStrategy[Event] = st.one_of(
         attempt=st.integers(0, 9),
     ),
     st.builds(VenueReported, view=views, source=st.sampled_from(Source), at_ms=times),
+    views.flatmap(
+        lambda view: st.builds(
+            VenueReported,
+            view=st.just(view),
+            source=st.just(Source.SUBMISSION),
+            at_ms=times,
+            trades=st.lists(trades_of(view), max_size=3).map(tuple),
+        )
+    ),
     st.builds(VenueRejected, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
     st.builds(OutcomeLost, attempt=st.integers(1, 9), reason=texts, error_id=error_ids, at_ms=times),
     proofs_of_the_fence,

@@ -99,7 +99,12 @@ def _event_of(record: OrderRecord, kind: type[Event]) -> Event:
                 attempt=seen["attempt"],
             )
         case "VenueReported":
-            return VenueReported(view=facts.view_from(seen["view"]), source=Source(said["source"]), at_ms=at_ms)
+            return VenueReported(
+                view=facts.view_from(seen["view"]),
+                source=Source(said["source"]),
+                at_ms=at_ms,
+                trades=facts.trades_from(seen),
+            )
         case "VenueRejected" | "OutcomeLost":
             assert error_id is not None
             made = OutcomeLost if kind is OutcomeLost else VenueRejected
