@@ -1,8 +1,8 @@
-"""The books of Zetarium's dialect as the door `/simulator/ledger` shows them; the other dialects show the same rows."""
+"""The books of perpetual futures as the door `/simulator/ledger` shows them; spot shows rows of the same shape."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordergate.simulator.render import trade_fee
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from ordergate.simulator.accounts import Account
     from ordergate.simulator.config import FeesConfig
-    from ordergate.simulator.exchange import Exchange
     from ordergate.simulator.orders import Order, Trade
+    from ordergate.simulator.perpetual import Perpetual
     from ordergate.simulator.render import Row
 
 
-def ledger(exchange: Exchange, wanted: str | None) -> Row:
+def ledger(exchange: Perpetual[Any], wanted: str | None) -> Row:
     """Of one account or all; an account that is not there has no rows."""
     accounts = [account for account in exchange.accounts.values() if wanted in {None, account.name}]
     return {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from ordergate.simulator.config import SimulatorConfig
+    from ordergate.simulator.config import SimulatorConfig, SymbolConfig
     from ordergate.simulator.matching import Matching
 
 SomeAccount = TypeVar("SomeAccount", bound=Account)
@@ -168,11 +168,13 @@ class Perpetual(Generic[SomeAccount]):
                     self.matching.end(self.markets[order.symbol.name], order, self.matching.knocked_out, now_ms)
 
 
-def markets_of(config: SimulatorConfig) -> dict[str, Market[Order, Symbol]]:
-    """A market at rest for each symbol."""
+def markets_of(
+    config: SimulatorConfig, build: Callable[[SymbolConfig], Symbol] | None = None
+) -> dict[str, Market[Order, Symbol]]:
+    """A market at rest for each symbol. build: how a dialect reads a symbol's row, if not as it stands there."""
     markets: dict[str, Market[Order, Symbol]] = {}
     for row in config.symbols:
-        symbol = row.build()
+        symbol = row.build() if build is None else build(row)
         price, halted = symbol.nearest_ticks(row.price), row.status == "HALT"
         markets[row.symbol] = Market(symbol, price, halted=halted, gap=_gaps(config, row.symbol))
     return markets

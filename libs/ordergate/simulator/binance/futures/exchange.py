@@ -1,0 +1,505 @@
+"""The USD-M futures exchange: orders in, orders changed, orders out; what it does of itself; and the levers of tests. Pure and seeded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ordergate.simulator.binance.futures.accounts import FuturesAccount, owner_of
+from ordergate.simulator.binance.futures.algo import AlgoService
+from ordergate.simulator.binance.futures.events import Events
+from ordergate.simulator.binance.futures.filters import (
+    lots_of,
+    refuse_band,
+    refuse_counterparty,
+    refuse_notional,
+    ticks_of,
+)
+from ordergate.simulator.binance.futures.matching import EXPIRY_LIQUIDATED, FuturesMatching
+from ordergate.simulator.binance.futures.orders import (
+    AT_ONCE,
+    POST_ONLY,
+    AlgoOrder,
+    AlgoStatus,
+    AlgoType,
+    Amendment,
+    FuturesOrder,
+    NewAlgoOrder,
+    NewOrder,
+    PriceMatch,
+    TimeInForce,
+)
+from ordergate.simulator.binance.futures.refusals import (
+    BALANCE_INSUFFICIENT,
+    CLIENT_ID_DUPLICATED,
+    FOK_REJECTED,
+    LIMIT_ORDER_ONLY,
+    MARGIN_INSUFFICIENT,
+    MAX_OPEN_ORDERS,
+    MAX_POSITION,
+    NO_DEPTH_TO_MATCH,
+    POST_ONLY_REJECTED,
+    REDUCE_ONLY_REJECTED,
+    SAME_ORDER,
+    SYMBOL_CLOSED,
+    TOO_MANY_AMENDMENTS,
+)
+from ordergate.simulator.binance.futures.symbols import algo_orders_max, build_symbol
+from ordergate.simulator.binance.futures.timers import Timers
+from ordergate.simulator.binance.limits import limits_of
+from ordergate.simulator.binance.operations import Failure
+from ordergate.simulator.ledger import ledger
+from ordergate.simulator.orders import Order, OrderType, PositionSide, Side, Status
+from ordergate.simulator.perpetual import Perpetual, markets_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ordergate.simulator.binance.operations import Listeners, Parameters
+    from ordergate.simulator.config import SimulatorConfig
+    from ordergate.simulator.market import Market
+    from ordergate.simulator.positions import Position
+    from ordergate.simulator.symbols import Symbol
+
+AMENDMENTS_MAX = 10_000
+LIQUIDATED = "autoclose-"
+DELEVERAGED = "adl_autoclose"
+_INTEGER = re.compile(r"[0-9]{1,18}").fullmatch
+
+
+class FuturesExchange(Perpetual[FuturesAccount]):
+    """All books of the venue, its algo service and its timers."""
+
+    def __init__(self, config: SimulatorConfig, listeners: Listeners) -> None:
+        """The state before the first request."""
+        markets = markets_of(config, build_symbol)
+        self.events = Events(listeners, config.fees, markets)
+        super().__init__(
+            config,
+            markets=markets,
+            accounts={
+                row.account: FuturesAccount(row.account, balance=row.balance, leverage=row.leverage)
+                for row in config.accounts
+            },
+            matching=FuturesMatching(maker_rate=config.fees.maker, taker_rate=config.fees.taker, events=self.events),
+        )
+        self.algos = AlgoService(
+            self.events, self._enter_child, {row.symbol: algo_orders_max(row) for row in config.symbols}
+        )
+        self.limits = limits_of("binance-futures", config.binance_limits)
+        self.notional_max = config.max_order_notional
+        self._client_ids = config.client_ids
+        self._timers = Timers()
+        self._amendments = 0
+
+    # --- what accounts do
+
+    def place(self, account: FuturesAccount, request: NewOrder, now_ms: int) -> FuturesOrder | Failure:
+        """Place an order, or say why not."""
+        order = self.draft(account, request, now_ms)
+        if isinstance(order, Failure):
+            return order
+        self._enter(account, order, now_ms)
+        self._come_to_rest(now_ms)
+        return order
+
+    def draft(self, account: FuturesAccount, request: NewOrder, now_ms: int) -> FuturesOrder | Failure:
+        """The order that would be placed; it is nobody's yet. This is all that POST /fapi/v1/order/test does."""
+        market = self.markets[request.symbol.name]
+        failure = self._refuse_client_id(account, request.client_order_id)
+        if failure is not None:
+            return failure
+        if market.halted:
+            return SYMBOL_CLOSED
+        if account.open_count.get(request.symbol.name, 0) >= request.symbol.open_orders_max:
+            return MAX_OPEN_ORDERS
+        order = self._measured(account, market, request, now_ms)
+        if isinstance(order, Failure):
+            return order
+        return self._refuse(account, market, order) or order
+
+    def cancel(self, order: FuturesOrder, now_ms: int) -> None:
+        """Cancel one open order."""
+        self.matching.end(self.markets[order.symbol.name], order, Status.CANCELED, now_ms)
+
+    def cancel_all(self, account: FuturesAccount, symbol: str, now_ms: int) -> None:
+        """Cancel every open order of one symbol; conditional orders are another service's."""
+        for order in account.open_orders_of(symbol):
+            self.cancel(order, now_ms)
+
+    def set_countdown(self, account: FuturesAccount, symbol: str, countdown_ms: int, now_ms: int) -> None:
+        """The dead-man's switch of one symbol; 0 takes it away. That it leaves conditional orders alone is our assumption."""
+        account.countdowns.pop(symbol, None)
+        if not countdown_ms:
+            return
+        deadline = now_ms + countdown_ms
+        account.countdowns[symbol] = deadline
+
+        def run_out(moment_ms: int) -> None:
+            if account.countdowns.get(symbol) == deadline:
+                del account.countdowns[symbol]
+                self.cancel_all(account, symbol, moment_ms)
+
+        self._timers.at(deadline, run_out)
+
+    def modify(
+        self, order: FuturesOrder, *, quantity: Decimal, price: Decimal | None, match: PriceMatch, now_ms: int
+    ) -> Failure | None:
+        """Give an open limit order another price and quantity: it goes to the end of the queue, or is canceled where the venue's rules say so."""
+        market = self.markets[order.symbol.name]
+        target = self._amendment(market, order, quantity, price, match)
+        if isinstance(target, Failure):
+            return target
+        ticks, lots = target
+        crosses = self._crosses(market, order.sign, ticks)
+        if lots <= order.executed or (order.time_in_force in POST_ONLY and crosses):
+            self.cancel(order, now_ms)
+            return None
+        failure = self._refuse_amended(market, order, ticks, lots)
+        if failure is not None:
+            return failure
+        self._requeue(market, order, ticks, lots, now_ms)
+        self._come_to_rest(now_ms)
+        return None
+
+    def place_algo(self, account: FuturesAccount, request: NewAlgoOrder, now_ms: int) -> AlgoOrder | Failure:
+        """Let a conditional order wait."""
+        market = self.markets[request.symbol.name]
+        if market.halted:
+            return SYMBOL_CLOSED
+        algo = self.algos.place(account, market, request, now_ms)
+        if isinstance(algo, AlgoOrder) and algo.good_till_ms:
+            waiting = algo
+
+            def expire(moment_ms: int) -> None:
+                if waiting.is_open:
+                    self.algos.end(waiting, AlgoStatus.EXPIRED, moment_ms)
+
+            self._timers.at(algo.good_till_ms, expire)
+        return algo
+
+    # --- what the venue does by the hand of a test
+
+    def liquidate(self, account: FuturesAccount, symbol: str, side: PositionSide, now_ms: int) -> FuturesOrder | None:
+        """Take a position away: its symbol's orders expire, then an order of the venue's closes it, whatever the book lacks at the mark price."""
+        position = account.position(symbol, side)
+        if position is None or not position.lots:
+            return None
+        market = self.markets[symbol]
+        for order in account.open_orders_of(symbol):
+            order.expiry = EXPIRY_LIQUIDATED
+            self.matching.end(market, order, Status.EXPIRED, now_ms)
+        for algo in [algo for algo in account.open_algos.values() if algo.symbol.name == symbol]:
+            self.algos.end(algo, AlgoStatus.EXPIRED, now_ms)
+        name = f"{LIQUIDATED}{now_ms}{self.last_order_id + 1:06d}"
+        order = self._forced(account, position, lots=abs(position.lots), name=name, now_ms=now_ms)
+        self.matching.run(market, order, now_ms)
+        return self._taken_over(market, order, now_ms)
+
+    def deleverage(
+        self, account: FuturesAccount, symbol: str, side: PositionSide, lots: int | None, now_ms: int
+    ) -> FuturesOrder | None:
+        """Auto-deleveraging: so much of a position (None: all) is closed at the mark price against nobody of the book."""
+        position = account.position(symbol, side)
+        if position is None or not position.lots:
+            return None
+        wanted = min(abs(position.lots), lots or abs(position.lots))
+        order = self._forced(account, position, lots=wanted, name=DELEVERAGED, now_ms=now_ms)
+        return self._taken_over(self.markets[symbol], order, now_ms)
+
+    # --- what the front asks
+
+    def order_named(self, parameters: Parameters) -> tuple[int, str] | None:
+        """The order that a call's parameters speak of, whosever it is; of a client id the open one, else the latest."""
+        order_id, name = parameters.get("orderId", ""), parameters.get("origClientOrderId", "")
+        for account in self.accounts.values():
+            found = account.order(int(order_id)) if _INTEGER(order_id) else account.named(name)
+            if found is not None:
+                return found.id, found.client_order_id
+        return None
+
+    def ledger(self, account: str | None) -> dict[str, object]:
+        """What was executed, in the shape of /simulator/ledger."""
+        return ledger(self, account)
+
+    # --- the way of one order
+
+    def _refuse_client_id(self, account: FuturesAccount, client_order_id: str | None) -> Failure | None:
+        known = account.named(client_order_id) if client_order_id else None
+        if known is None or self._client_ids == "none":
+            return None
+        return CLIENT_ID_DUPLICATED if known.is_open or self._client_ids == "forever" else None
+
+    def _measured(
+        self, account: FuturesAccount, market: Market[Order, Symbol], request: NewOrder, now_ms: int
+    ) -> FuturesOrder | Failure:
+        """Apply the symbol's filters."""
+        sign = 1 if request.side is Side.BUY else -1
+        is_market = request.type is OrderType.MARKET
+        lots = lots_of(market.symbol, request.quantity, market=is_market)
+        if isinstance(lots, Failure):
+            return lots
+        ticks = None if is_market else self._limit(market, sign, request.price, request.price_match)
+        if isinstance(ticks, Failure):
+            return ticks
+        if ticks is None:
+            failure = refuse_counterparty(market, sign)
+        else:
+            failure = refuse_band(market.symbol, sign, ticks, market.mark)
+        if failure is not None:
+            return failure
+        order = self._new_order(account, market, request, lots=lots, ticks=ticks, now_ms=now_ms)
+        if not order.closing:
+            failure = refuse_notional(market.symbol, order.reference_price, lots)
+        return failure or order
+
+    def _limit(
+        self, market: Market[Order, Symbol], sign: int, price: Decimal | None, match: PriceMatch
+    ) -> int | Failure:
+        """The limit price in ticks, sent or taken from the book."""
+        if match is PriceMatch.NONE:
+            return ticks_of(market.symbol, price if price is not None else market.symbol.tick * 0)
+        book = market.book
+        side = book.own_side(sign) if match.name.startswith("QUEUE") else book.other_side(sign)
+        for level, (ticks, _) in enumerate(side.levels(), start=1):
+            if level == match.level:
+                return ticks
+        return NO_DEPTH_TO_MATCH
+
+    def _new_order(
+        self,
+        account: FuturesAccount,
+        market: Market[Order, Symbol],
+        request: NewOrder,
+        *,
+        lots: int,
+        ticks: int | None,
+        now_ms: int,
+    ) -> FuturesOrder:
+        next_id = self.last_order_id + 1
+        sign = 1 if request.side is Side.BUY else -1
+        return FuturesOrder(
+            id=next_id,
+            account=account,
+            symbol=market.symbol,
+            client_order_id=request.client_order_id or f"venue-{next_id}",
+            sign=sign,
+            type=request.type,
+            lots=lots,
+            price=ticks,
+            stop_price=None,
+            position_side=request.position_side,
+            reduce_only=request.reduce_only,
+            status=Status.NEW,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            reference_price=market.mark if ticks is None else ticks,
+            closing=request.reduce_only or self.against_hedge(sign, request.position_side),
+            time_in_force=request.time_in_force,
+            self_trade=request.self_trade,
+            price_match=request.price_match,
+            good_till_ms=request.good_till_ms,
+            original_type=str(request.type),
+        )
+
+    def _refuse(self, account: FuturesAccount, market: Market[Order, Symbol], order: FuturesOrder) -> Failure | None:
+        """What depends on account and book."""
+        if order.closing and not account.reducible(order):
+            return REDUCE_ONLY_REJECTED
+        if not order.closing:
+            if market.symbol.notional(order.reference_price, order.lots) > self.notional_max:
+                return MAX_POSITION
+            needed = self.margin_needed(account, order)
+            if needed and needed > account.available(self.markets):
+                return MARGIN_INSUFFICIENT if account.wallet > 0 else BALANCE_INSUFFICIENT
+        if order.time_in_force in POST_ONLY and self._crosses(market, order.sign, order.price):
+            return POST_ONLY_REJECTED
+        if order.time_in_force is TimeInForce.FOK and self._fillable(market, order) < order.lots:
+            return FOK_REJECTED
+        return None
+
+    def _crosses(self, market: Market[Order, Symbol], sign: int, ticks: int | None) -> bool:
+        best = market.book.other_side(sign).best_price()
+        return best is not None and (ticks is None or (ticks - best) * sign >= 0)
+
+    def _fillable(self, market: Market[Order, Symbol], order: FuturesOrder) -> int:
+        """How many lots the order would trade at once."""
+        lots = 0
+        for ticks, makers in market.book.other_side(order.sign).levels():
+            if order.price is not None and (order.price - ticks) * order.sign < 0:
+                break
+            lots += sum(self.matching.lots(maker, order, ticks) for maker in makers)
+        return min(lots, owner_of(order).reducible(order)) if order.closing else lots
+
+    def _enter(self, account: FuturesAccount, order: FuturesOrder, now_ms: int) -> None:
+        account.by_client_id.setdefault(order.client_order_id, []).append(order)
+        self._keep(account, order)
+        self.events.accepted(order, now_ms)
+        if order.good_till_ms:
+
+            def expire(moment_ms: int) -> None:
+                if order.is_open:
+                    self.matching.end(self.markets[order.symbol.name], order, Status.EXPIRED, moment_ms)
+
+            self._timers.at(order.good_till_ms, expire)
+        self._start(self.markets[order.symbol.name], order, now_ms)
+
+    def _left_over(self, order: Order) -> Status | None:
+        if isinstance(order, FuturesOrder) and order.time_in_force in AT_ONCE:
+            return Status.EXPIRED
+        return super()._left_over(order)
+
+    # --- modifying
+
+    def _amendment(
+        self,
+        market: Market[Order, Symbol],
+        order: FuturesOrder,
+        quantity: Decimal,
+        price: Decimal | None,
+        match: PriceMatch,
+    ) -> tuple[int, int] | Failure:
+        """The new price in ticks and quantity in lots, as far as the filters let them pass."""
+        if order.type is not OrderType.LIMIT:
+            return LIMIT_ORDER_ONLY
+        if len(order.amendments) >= AMENDMENTS_MAX - 1:
+            return TOO_MANY_AMENDMENTS
+        lots = lots_of(market.symbol, quantity, market=False)
+        if isinstance(lots, Failure):
+            return lots
+        ticks = self._limit(market, order.sign, price, match)
+        if isinstance(ticks, Failure):
+            return ticks
+        failure = refuse_band(market.symbol, order.sign, ticks, market.mark)
+        if failure is None and not order.closing:
+            failure = refuse_notional(market.symbol, ticks, lots)
+        if failure is None and (ticks, lots) == (order.price, order.lots):
+            failure = SAME_ORDER
+        return failure or (ticks, lots)
+
+    def _refuse_amended(
+        self, market: Market[Order, Symbol], order: FuturesOrder, ticks: int, lots: int
+    ) -> Failure | None:
+        if order.closing:
+            return None
+        account = owner_of(order)
+        symbol = market.symbol
+        if symbol.notional(ticks, lots) > self.notional_max:
+            return MAX_POSITION
+        leverage = account.leverage_in(symbol.name)
+        held = symbol.notional(order.reference_price, order.reserved_lots) / leverage
+        opening = max(0, lots - order.executed - account.reducible(order))
+        needed = symbol.notional(ticks, opening) / leverage
+        needed += symbol.notional(ticks, lots - order.executed) * self.fees.taker
+        return MARGIN_INSUFFICIENT if opening and needed > account.available(self.markets) + held else None
+
+    def _requeue(self, market: Market[Order, Symbol], order: FuturesOrder, ticks: int, lots: int, now_ms: int) -> None:
+        before = order.price or 0
+        market.book.own_side(order.sign).remove(order, before)
+        owner_of(order).reserve(order, 0)
+        self._amendments += 1
+        order.amendments.append(
+            Amendment(
+                id=self._amendments,
+                time_ms=now_ms,
+                price_before=before,
+                price_after=ticks,
+                lots_before=order.lots,
+                lots_after=lots,
+            )
+        )
+        order.price = order.reference_price = ticks
+        order.lots = lots
+        order.updated_ms = max(order.updated_ms, now_ms)
+        self.events.amended(order, now_ms)
+        self._start(market, order, now_ms)
+
+    # --- what is not the account's own order
+
+    def _due(self, now_ms: int) -> None:
+        self._timers.fire(now_ms)
+
+    def _trigger(self, market: Market[Order, Symbol], now_ms: int) -> bool:
+        algo = self.algos.next_due(market)
+        if algo is None:
+            return False
+        self.algos.fire(algo, now_ms)
+        return True
+
+    def _enter_child(self, algo: AlgoOrder, now_ms: int) -> FuturesOrder | Failure:
+        """The ordinary order of a conditional one; filters were applied to its parts when they were given."""
+        account, market = algo.account, self.markets[algo.symbol.name]
+        lots = algo.lots
+        if lots is None:
+            position = account.position(market.symbol.name, algo.position_side)
+            lots = position.reducible(algo.sign) if position else 0
+            if not lots:
+                return REDUCE_ONLY_REJECTED
+        priced = algo.type in {AlgoType.STOP, AlgoType.TAKE_PROFIT}
+        ticks: int | Failure | None = algo.price
+        if priced and ticks is None:
+            ticks = self._limit(market, algo.sign, None, algo.price_match)
+        if isinstance(ticks, Failure):
+            return ticks
+        request = NewOrder(
+            symbol=market.symbol,
+            side=algo.side,
+            type=OrderType.LIMIT if priced else OrderType.MARKET,
+            quantity=market.symbol.lot * lots,
+            time_in_force=algo.time_in_force if priced else TimeInForce.GTC,
+            position_side=algo.position_side,
+            reduce_only=algo.reduce_only or algo.lots is None,
+            client_order_id=algo.client_id,
+            self_trade=algo.self_trade,
+            price_match=algo.price_match,
+            good_till_ms=algo.good_till_ms if priced else 0,
+        )
+        order = self._new_order(account, market, request, lots=lots, ticks=ticks, now_ms=now_ms)
+        failure = self._refuse(account, market, order)
+        if failure is not None:
+            return failure
+        order.original_type = str(algo.type)
+        order.trigger_price = algo.trigger
+        order.working_type = algo.working_type
+        order.close_position = algo.lots is None
+        order.price_protect = algo.price_protect
+        order.algo = algo
+        algo.child = order
+        self._enter(account, order, now_ms)
+        return order
+
+    def _forced(
+        self,
+        account: FuturesAccount,
+        held: Position,
+        *,
+        lots: int,
+        name: str,
+        now_ms: int,
+    ) -> FuturesOrder:
+        """An order of the venue's own making, open, at the mark price, before it trades."""
+        market = self.markets[held.symbol.name]
+        request = NewOrder(
+            symbol=market.symbol,
+            side=Side.SELL if held.lots > 0 else Side.BUY,
+            type=OrderType.LIMIT,
+            quantity=market.symbol.lot * lots,
+            time_in_force=TimeInForce.IOC if name.startswith(LIQUIDATED) else TimeInForce.GTC,
+            position_side=held.side,
+            client_order_id=name,
+        )
+        order = self._new_order(account, market, request, lots=lots, ticks=market.mark, now_ms=now_ms)
+        order.closing = True
+        order.forced = True
+        account.by_client_id.setdefault(name, []).append(order)
+        self._keep(account, order)
+        self.events.accepted(order, now_ms)
+        return order
+
+    def _taken_over(self, market: Market[Order, Symbol], order: FuturesOrder, now_ms: int) -> FuturesOrder:
+        """The venue itself takes at the mark price what the book left."""
+        if order.remaining:
+            self.matching.take(market, order, now_ms)
+        self.matching.end(market, order, Status.FILLED, now_ms)
+        self._come_to_rest(now_ms)
+        return order
