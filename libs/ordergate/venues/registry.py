@@ -12,6 +12,9 @@ from ordergate.access.opening import Opening
 from ordergate.ports.venue import Declaration, Market, Priority, Reading, Trading
 from ordergate.trading.errors import UnknownVenue
 from ordergate.trading.ids import VenueName
+from ordergate.venues.binance_futures import client as futures
+from ordergate.venues.binance_futures.declaration import DECLARATION as FUTURES
+from ordergate.venues.binance_futures.limits import LIMITS as FUTURES_LIMITS
 from ordergate.venues.binance_spot import client as spot
 from ordergate.venues.binance_spot.declaration import DECLARATION as SPOT
 from ordergate.venues.binance_spot.limits import LIMITS as SPOT_LIMITS
@@ -69,6 +72,7 @@ class Venue:
 VENUES: Mapping[str, Venue] = MappingProxyType({
     "zetarium": Venue(declaration=ZETARIUM, trading=zetarium.open_trading, reading=zetarium.open_reading, market=zetarium.open_market, limits=ZETARIUM_LIMITS),
     "binance-spot": Venue(declaration=SPOT, trading=spot.open_trading, reading=spot.open_reading, market=spot.open_market, limits=SPOT_LIMITS, trades_weight=20),
+    "binance-futures": Venue(declaration=FUTURES, trading=futures.open_trading, reading=futures.open_reading, market=futures.open_market, limits=FUTURES_LIMITS, trades_weight=5),
 })
 # fmt: on
 

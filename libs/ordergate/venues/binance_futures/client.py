@@ -11,7 +11,7 @@ from ordergate.ports.venue import VenuePrice
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.instrument import Instrument
 from ordergate.venues.binance.limits import published
-from ordergate.venues.binance.signing import QuerySigning
+from ordergate.venues.binance.signing import QuerySigning, check_key
 from ordergate.venues.binance_futures import limits, parse
 from ordergate.venues.binance_futures.calls import public, read_time
 from ordergate.venues.binance_futures.declaration import DECLARATION
@@ -61,7 +61,7 @@ def open_reading(opening: Opening) -> BinanceFuturesReading:
 
 def open_market(opening: Opening) -> BinanceFuturesMarket:
     session, upkeep = _open(replace(opening, key=None, keychain=None))
-    return BinanceFuturesMarket(session=session, upkeep=upkeep)
+    return BinanceFuturesMarket(session=session, upkeep=upkeep, declaration=DECLARATION)
 
 
 MANNERS = VenueManners(
@@ -75,6 +75,9 @@ MANNERS = VenueManners(
 
 
 def _open(opening: Opening) -> tuple[Session, Upkeep]:
+    """Raises WrongKey for a key of a kind that Binance does not take, Misconfigured."""
+    if opening.key is not None:
+        check_key(opening.key)
     # The exchange remembers no signature: a timestamp may come again, so nothing has to rest.
     return open_session(
         opening,

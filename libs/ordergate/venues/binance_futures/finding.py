@@ -1,89 +1,45 @@
 """What every client can do, and how orders are found: the two kinds of them as one."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ordergate.access.budget import Weights
 from ordergate.access.keys import Key
-from ordergate.access.keys.keychain import Keychain
 from ordergate.access.keys.standing import Permissions
-from ordergate.access.session import Answer, Answered, Call, Session
-from ordergate.access.upkeep import Upkeep
-from ordergate.ports.venue import Declaration, NotExecuted, Priority
-from ordergate.trading.errors import VenueUnavailable, WrongKey
+from ordergate.access.session import Call
+from ordergate.ports.venue import Priority
+from ordergate.trading.errors import VenueUnavailable
 from ordergate.trading.ids import Symbol
 from ordergate.trading.order import VenueView
 from ordergate.venues.binance.fields import check, check_rows
+from ordergate.venues.binance.signing import check_key
 from ordergate.venues.binance_futures import limits, models, parse
-from ordergate.venues.binance_futures.calls import Fact, get, parsed, read_time, seen
+from ordergate.venues.binance_futures.calls import BALANCES, get, read_time, seen
 from ordergate.venues.binance_futures.children import Children
-from ordergate.venues.binance_futures.declaration import DECLARATION
 from ordergate.venues.binance_futures.parse import Fields
+from ordergate.venues.client import VenueClient
 
-VERIFY_SECONDS = 5.0
 ORDER_PATH, ALGO_PATH = "/fapi/v1/order", "/fapi/v1/algoOrder"
 
 
 @dataclass(slots=True, kw_only=True)
-class FuturesClient:
-    """An open session and the upkeep it needs; signed calls need a key."""
+class FuturesClient(VenueClient):
+    """A session with Binance USD-M futures, and what it has learned of conditional orders."""
 
-    session: Session
-    upkeep: Upkeep
-    declaration: Declaration = DECLARATION
+    proof_of_key: ClassVar[Call] = BALANCES
     children: Children = field(default_factory=Children)
 
-    async def start(self, *, timeout_seconds: float = 5.0) -> bool:
-        """Warm sockets and read the venue's clock. False: the venue is not there yet; it goes on trying, and calls say NotSent or ClockUnknown."""
-        return await self.upkeep.start(timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self.upkeep.close()
-        await self.session.engine.close()
-
     async def verify(self, key: Key) -> Permissions:
-        """One signed read with a key that the session does not sign with, through the session's own budget, clock and sockets.
-
-        Raises WrongKey (the exchange refuses it), VenueUnavailable (nothing is known of it). The futures API tells nothing of what a key may do.
-        """
-        trial = replace(self.session, keychain=Keychain(key))
-        match await trial.change(
-            get("/fapi/v3/balance", Priority.RECONCILE, limits.MEDIUM), deadline_seconds=VERIFY_SECONDS
-        ):
-            case Answered():
-                return Permissions()
-            case NotExecuted(credentials=True) as refused:
-                raise WrongKey(f"the exchange refuses key {key.id}: {refused.reason}")
-            case other:
-                raise VenueUnavailable(f"key {key.id} could not be verified: {getattr(other, 'reason', 'throttled')}")
-
-    def venue_now_ms(self) -> int:
-        """The exchange's clock as the session knows it. Raises ClockUnknown."""
-        return self.session.venue_clock.now_ms()
+        """As of every venue; and WrongKey, too, for a key of a kind that Binance does not take. The futures API tells nothing of what a key may do."""
+        check_key(key)
+        return await VenueClient.verify(self, key)  # a class with slots knows no bare super()
 
     async def venue_time_ms(self) -> int:
         """`GET /fapi/v1/time`: not earlier than the exchange's clock showed when this was called."""
         return await read_time(self.session)
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     # What both kinds of keys read. All raise VenueUnavailable, ClockUnknown.
-
-    async def read(self, call: Call, parse_answer: Callable[[Answer], Fact]) -> Fact:
-        return parsed(call, await self.session.read(call), parse_answer)
-
-    async def find(self, call: Call, parse_answer: Callable[[Answer], Fact]) -> Fact | None:
-        answer = await self.session.find(call)
-        return None if answer is None else parsed(call, answer, parse_answer)
 
     async def order_row(self, symbol: str, named: tuple[str, str], priority: Priority) -> models.OrderRow | None:
         """named: `orderId` or `origClientOrderId`, with its value."""

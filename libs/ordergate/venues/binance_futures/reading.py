@@ -11,7 +11,7 @@ from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.order import VenueView
 from ordergate.venues.binance.fields import check, check_rows
 from ordergate.venues.binance_futures import limits, models, parse
-from ordergate.venues.binance_futures.calls import get, seen
+from ordergate.venues.binance_futures.calls import BALANCES, get, seen
 from ordergate.venues.binance_futures.children import may_be_child
 from ordergate.venues.binance_futures.errors import Purpose
 from ordergate.venues.binance_futures.finding import FuturesClient
@@ -129,7 +129,7 @@ class BinanceFuturesReading(FuturesClient):
 
     async def balances(self) -> Sequence[Balance]:
         """`GET /fapi/v3/balance`."""
-        return await self.read(get("/fapi/v3/balance", Priority.RECONCILE, limits.MEDIUM), parse.balances_answer)
+        return await self.read(BALANCES, parse.balances_answer)
 
     async def is_hedging(self) -> bool:
         """`GET /fapi/v1/positionSide/dual`: whether LONG and SHORT are held beside each other."""
