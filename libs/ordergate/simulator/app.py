@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ordergate.simulator.arrivals import Arrivals
+from ordergate.simulator.binance.front import BinanceVenue
 from ordergate.simulator.clock import VenueClock
 from ordergate.simulator.config import SimulatorConfig
 from ordergate.simulator.connection import Wire
+from ordergate.simulator.dialects import build_venue
 from ordergate.simulator.doors import Doors
 from ordergate.simulator.faults import Faults
-from ordergate.simulator.venue import Venue
+from ordergate.simulator.websocket import SocketHouse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -57,6 +59,8 @@ async def running_simulator(
         server.close()
         for connection in list(wire.connections):
             connection.close()
+        for socket in list(wire.house.sockets) if wire.house else ():
+            socket.cut()
         await server.wait_closed()
 
 
@@ -66,15 +70,19 @@ def wall_clock_ms() -> int:
 
 
 def _build(config: SimulatorConfig) -> Wire:
-    venue, faults, arrivals = Venue(config), Faults(), Arrivals()
+    venue, faults, arrivals = build_venue(config), Faults(), Arrivals()
     clock = VenueClock(wall_clock_ms)
+    house = None
+    if isinstance(venue, BinanceVenue):
+        house = SocketHouse(venue, faults, clock, arrivals, time.monotonic_ns, set())
     return Wire(
         venue=venue,
-        doors=Doors(venue, clock, faults, arrivals),
+        doors=Doors(venue, clock, faults, arrivals, house),
         faults=faults,
         clock=clock,
         arrivals=arrivals,
         monotonic_ns=time.monotonic_ns,
+        house=house,
     )
 
 

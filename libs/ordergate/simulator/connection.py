@@ -6,8 +6,6 @@ Answers leave in the order of their requests: while one is held back, the next i
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +16,7 @@ from ordergate.simulator.http import Frame, Malformed, read_frame, write_frame
 from ordergate.simulator.refusal import Refusal
 from ordergate.simulator.served import Request, Response
 from ordergate.simulator.struck import change_venue, struck_answer
+from ordergate.simulator.transport import reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +27,9 @@ if TYPE_CHECKING:
     from ordergate.simulator.faults import Effect, Faults
     from ordergate.simulator.served import Served
     from ordergate.simulator.sight import Sight
+    from ordergate.simulator.websocket import SocketHouse
 
 RESET_MID_BODY_SECONDS = 0.02
-# SO_LINGER on with zero seconds: closing sends RST instead of FIN.
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Wire:
@@ -46,14 +44,16 @@ class Wire:
         clock: VenueClock,
         arrivals: Arrivals,
         monotonic_ns: Callable[[], int],
+        house: SocketHouse | None = None,
     ) -> None:
-        """Parts and the clock that arrivals are stamped with."""
+        """Parts and the clock that arrivals are stamped with. house: where WebSockets go, of a dialect that has them."""
         self.venue = venue
         self.doors = doors
         self.faults = faults
         self.clock = clock
         self.arrivals = arrivals
         self.monotonic_ns = monotonic_ns
+        self.house = house
         self.connections: set[Connection] = set()
 
     def connect(self) -> Connection:
@@ -143,8 +143,20 @@ class Connection(asyncio.Protocol):
                 self._buffer = b""
                 self._send(Response(frame.status, b""), keep_alive=False)
                 return
-            self._buffer = self._buffer[frame.length :]
+            received, self._buffer = self._buffer, self._buffer[frame.length :]
+            if self._wire.house is not None and self._wire.house.takes(frame.request):
+                self._enter(self._wire.house, frame, received)
+                return
             self._take(frame)
+
+    def _enter(self, house: SocketHouse, frame: Frame, received: bytes) -> None:
+        refused = house.refuse(frame.request)
+        if refused is not None:
+            self._send(refused, keep_alive=False)
+        elif self._transport is not None:
+            transport, self._transport, self._buffer = self._transport, None, b""
+            self._wire.connections.discard(self)
+            house.enter(frame.request, received, transport)
 
     def _take(self, frame: Frame) -> None:
         request, wire = frame.request, self._wire
@@ -217,12 +229,8 @@ class Connection(asyncio.Protocol):
         asyncio.get_running_loop().call_later(RESET_MID_BODY_SECONDS, self._reset)
 
     def _reset(self) -> None:
-        if self._transport is None:
-            return
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self._transport.abort()
+        if self._transport is not None:
+            reset(self._transport)
 
 
 class _Exchange:

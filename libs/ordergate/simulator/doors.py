@@ -6,7 +6,7 @@ Unsigned, uncounted, on the same port. Everything they show is of real accounts;
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,11 +49,36 @@ class KeyChange(_Gate):
     revoked: bool
 
 
+class StreamChange(_Gate):
+    """What becomes of WebSocket connections now: all of them, those that hear an account, those of a kind (ws-api, streams)."""
+
+    action: Literal["cut", "silence", "shutdown"]
+    account: str | None = None
+    kind: Literal["ws-api", "streams"] | None = None
+    pings: bool = False
+    """silence: go on pinging."""
+    delay_ms: int = Field(default=1000, ge=0, le=600_000)
+    """shutdown: closed so long after the notice."""
+
+
+class StreamHouse(Protocol):
+    """The venue's WebSocket connections, for the door."""
+
+    def report(self) -> list[Row]:
+        """One row for each that is open."""
+
+    def change(self, change: StreamChange) -> int:
+        """How many it was done to."""
+
+
 class Doors:
     """Answers for every path below /simulator/."""
 
-    def __init__(self, venue: Served, clock: VenueClock, faults: Faults, arrivals: Arrivals) -> None:
-        """The parts that the doors show and move."""
+    def __init__(
+        self, venue: Served, clock: VenueClock, faults: Faults, arrivals: Arrivals, house: StreamHouse | None = None
+    ) -> None:
+        """The parts that the doors show and move. house: of a dialect that has WebSockets."""
+        self._house = house
         self._venue = venue
         self._clock = clock
         self._faults = faults
@@ -67,6 +92,8 @@ class Doors:
             ("POST", "/simulator/clock"): self._set_clock,
             ("POST", "/simulator/price"): self._set_price,
             ("POST", "/simulator/keys"): self._set_key,
+            ("GET", "/simulator/streams"): self._show_streams,
+            ("POST", "/simulator/streams"): self._change_streams,
         }
 
     def handle(self, request: Request) -> bytes | Refusal:
@@ -138,3 +165,14 @@ class Doors:
         if not self._venue.revoke(change.key, revoked=change.revoked):
             return invalid("Unknown key")
         return {"ok": True, "revoked": change.revoked}
+
+    def _show_streams(self, parameters: dict[str, str], body: bytes) -> Row:
+        del parameters, body
+        return {"streams": [] if self._house is None else self._house.report()}
+
+    def _change_streams(self, parameters: dict[str, str], body: bytes) -> Row | Refusal:
+        del parameters
+        change = StreamChange.model_validate_json(body)
+        if self._house is None:
+            return invalid("This dialect has no streams")
+        return {"ok": True, "connections": self._house.change(change)}

@@ -19,6 +19,7 @@ from ordergate.simulator.sight import Sight
 Kind = Literal[
     "answer_lost",
     "error_after_execution",
+    "error_before_execution",
     "slow",
     "reset",
     "black_hole",
@@ -36,6 +37,12 @@ Kind = Literal[
     "trades_hidden",
     "trades_twice",
     "trades_shuffled",
+    "stream_cut",
+    "stream_silent",
+    "stream_late",
+    "stream_doubled",
+    "stream_reordered",
+    "stream_shutdown",
 ]
 Phase = Literal["before", "after", "mid_body"]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -50,7 +57,8 @@ class FaultRule(_Gate):
 
     kind: Kind
     call: Annotated[str, Field(min_length=1)] | None = None
-    """`METHOD /path`; an id in the path is spelled `:id` (`DELETE /v2/orders/:id`)."""
+    """`METHOD /path`; an id in the path is spelled `:id` (`DELETE /v2/orders/:id`). On the WebSocket API `WS order.place`; of a `stream_…` rule the
+    event's type (`executionReport`) or the market stream's name (`btcusdt@trade`)."""
     client_order_id: Annotated[str, Field(min_length=1)] | None = None
     rate: float = Field(default=1.0, gt=0, le=1)
     nth: int = Field(default=1, ge=1)
@@ -66,6 +74,7 @@ class FaultRule(_Gate):
     halted: bool = True
     legs: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(), max_length=10)
     share: Share = 1.0
+    pings: bool = False
 
     @model_validator(mode="after")
     def _without_foreign_fields(self) -> FaultRule:
@@ -88,6 +97,7 @@ _ALWAYS = frozenset({"kind", "call", "client_order_id", "rate", "nth", "times"})
 _OF_KIND: dict[Kind, frozenset[str]] = {
     "answer_lost": frozenset(),
     "error_after_execution": frozenset({"status", "body", "code"}),
+    "error_before_execution": frozenset({"status", "body", "code"}),
     "slow": frozenset({"delay_ms", "phase"}),
     "reset": frozenset({"phase"}),
     "black_hole": frozenset({"phase"}),
@@ -105,6 +115,12 @@ _OF_KIND: dict[Kind, frozenset[str]] = {
     "trades_hidden": frozenset({"share"}),
     "trades_twice": frozenset(),
     "trades_shuffled": frozenset(),
+    "stream_cut": frozenset(),
+    "stream_silent": frozenset({"pings"}),
+    "stream_late": frozenset({"delay_ms"}),
+    "stream_doubled": frozenset(),
+    "stream_reordered": frozenset({"delay_ms"}),
+    "stream_shutdown": frozenset({"delay_ms"}),
 }
 _NEEDED: dict[Kind, frozenset[str]] = {
     "symbol_halted": frozenset({"symbol"}),
@@ -137,6 +153,7 @@ class Effect:
     refused_legs: tuple[int, ...] = ()
     sight: Sight | None = None
     forbidden_after: bool = False
+    error_before: bool = False
     error_status: int | None = None
     error_body: Literal["json", "html"] = "json"
     error_code: str = "INTERNAL_ERROR"
@@ -146,6 +163,24 @@ class Effect:
     reset_after: bool = False
     reset_mid_body: bool = False
     closed_after: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEffect:
+    """What is to be done to one event of a stream. A cut wins over silence, that over everything else.
+
+    silent: neither this nor anything after it is sent on the connection, nor pings, unless `pings`. delay_ms: this and what comes after it is held back so
+    long. reordered: it is sent behind the next one, or after keep_ms if none comes. shutdown_ms: the server says that it ends, and does so then.
+    """
+
+    cut: bool = False
+    silent: bool = False
+    pings: bool = False
+    delay_ms: int = 0
+    doubled: bool = False
+    reordered: bool = False
+    keep_ms: int = 1000
+    shutdown_ms: int | None = None
 
 
 class _Armed:
@@ -195,8 +230,13 @@ class Faults:
 
     def strike(self, call: str, client_order_id: str | None) -> Effect | None:
         """Ask every rule about one call; None when it goes well."""
-        struck = [armed.rule for armed in self._rules if armed.strikes(call, client_order_id)]
+        struck = [rule.rule for rule in self._rules if not _is_of_streams(rule) and rule.strikes(call, client_order_id)]
         return _join(struck, self._seed) if struck else None
+
+    def strike_event(self, name: str, client_order_id: str | None) -> StreamEffect | None:
+        """Ask every rule of streams about one event; None when it goes well."""
+        struck = [rule.rule for rule in self._rules if _is_of_streams(rule) and rule.strikes(name, client_order_id)]
+        return _join_stream(struck) if struck else None
 
     def report(self) -> dict[str, object]:
         """The plan in force with, for each rule, the calls it matched and those it struck."""
@@ -211,13 +251,33 @@ class Faults:
         return {"ok": True, "seed": self._seed, "rules": rules}
 
 
+def _is_of_streams(armed: _Armed) -> bool:
+    return armed.rule.kind.startswith("stream_")
+
+
+def _join_stream(rules: list[FaultRule]) -> StreamEffect:
+    of_kind = {rule.kind: rule for rule in reversed(rules)}
+    late, silent = of_kind.get("stream_late"), of_kind.get("stream_silent")
+    reordered, shutdown = of_kind.get("stream_reordered"), of_kind.get("stream_shutdown")
+    return StreamEffect(
+        cut="stream_cut" in of_kind,
+        silent=silent is not None,
+        pings=silent is not None and silent.pings,
+        delay_ms=late.delay_ms if late else 0,
+        doubled="stream_doubled" in of_kind,
+        reordered=reordered is not None,
+        keep_ms=reordered.delay_ms if reordered else 0,
+        shutdown_ms=shutdown.delay_ms if shutdown else None,
+    )
+
+
 def _join(rules: list[FaultRule], seed: int) -> Effect:
     phases = {(rule.kind, rule.phase) for rule in rules}
     kinds = {rule.kind for rule in rules}
     slow = [rule for rule in rules if rule.kind == "slow"]
     offset = next((rule for rule in rules if rule.kind == "clock_offset"), None)
     limited = next((rule for rule in rules if rule.kind in {"rate_limited", "banned"}), None)
-    error = next((rule for rule in rules if rule.kind == "error_after_execution"), None)
+    error = next((rule for rule in rules if rule.kind in {"error_before_execution", "error_after_execution"}), None)
     return Effect(
         offset_ms=offset.offset_ms if offset else None,
         halts=tuple((rule.symbol or "", rule.halted) for rule in rules if rule.kind == "symbol_halted"),
@@ -233,6 +293,7 @@ def _join(rules: list[FaultRule], seed: int) -> Effect:
         refused_legs=tuple(leg for rule in rules if rule.kind == "legs_refused" for leg in rule.legs),
         sight=_sight(rules, seed) if kinds & _SIGHTS else None,
         forbidden_after=any(rule.kind == "forbidden" and _is_after(rule) for rule in rules),
+        error_before=error is not None and error.kind == "error_before_execution",
         error_status=error.status if error else None,
         error_body=error.body if error else "json",
         error_code=error.code if error else "INTERNAL_ERROR",

@@ -43,11 +43,7 @@ def struck_answer(venue: Served, request: Request, effect: Effect, answer: Answe
     )
     if effect.forbidden_after:
         return Response(403, HTML_FORBIDDEN, content_type="text/html")
-    if effect.error_status is None:
-        return response
-    if effect.error_body == "html":
-        return Response(effect.error_status, HTML_ERROR, content_type="text/html")
-    return venue.failed(effect.error_status, effect.error_code)
+    return _error(venue, effect) or response
 
 
 def _refusal(venue: Served, effect: Effect) -> Response | None:
@@ -57,4 +53,12 @@ def _refusal(venue: Served, effect: Effect) -> Response | None:
         return Response(403, HTML_FORBIDDEN, content_type="text/html")
     if effect.revoked:
         return venue.refuse_key()
-    return None
+    return _error(venue, effect) if effect.error_before else None
+
+
+def _error(venue: Served, effect: Effect) -> Response | None:
+    if effect.error_status is None:
+        return None
+    if effect.error_body == "html":
+        return Response(effect.error_status, HTML_ERROR, content_type="text/html")
+    return venue.failed(effect.error_status, effect.error_code)

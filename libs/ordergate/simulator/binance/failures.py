@@ -47,3 +47,36 @@ def unread(read: int, sent: int) -> Failure:
     return Failure(
         code=-1104, msg=f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
     )
+
+
+_TEXTS = {
+    -1000: INTERNAL.msg,
+    -1001: "Internal error; unable to process your request. Please try again.",
+    -1006: "An unexpected response was received from the message bus. Execution status unknown.",
+    -1007: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+    -1008: "Server is currently overloaded with other requests. Please try again in a few minutes.",
+    -1016: "This service is no longer available.",
+}
+_FUTURES_TEXTS = {
+    -1000: "Unknown error, please check your request or try again later.",
+    -1008: "Request throttled by system-level protection. Reduce-only/close-position orders are exempt. Please try again.",
+    -1016: "Service Unavailable.",
+}
+"""On futures the text of a 503 decides what became of the order (VENUES 3)."""
+
+
+def failed(status: int, code: str, *, is_futures: bool) -> Failure:
+    """A 5xx of the venue; code: a negative number that the venue has for it, anything else is -1000."""
+    number = int(code) if code.startswith("-") and code[1:].isdigit() else -1000
+    texts = {**_TEXTS, **_FUTURES_TEXTS} if is_futures else _TEXTS
+    return Failure(code=number, msg=texts.get(number, texts[-1000]), status=status)
+
+
+def limited(seconds: int, *, banned: bool) -> Failure:
+    """429, or 418 to one who went on, without a window that says so."""
+    return Failure(
+        code=-1003,
+        msg="Way too much request weight used; IP banned." if banned else "Too many requests queued.",
+        status=418 if banned else 429,
+        retry_after_seconds=seconds,
+    )

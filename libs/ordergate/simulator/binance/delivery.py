@@ -1,0 +1,83 @@
+"""Events on their way to one connection, and the faults that are done to them there: late, twice, in another order, or never."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ordergate.simulator.binance.sockets import Line
+    from ordergate.simulator.faults import Faults
+
+GOING_AWAY = 1001
+
+
+class Delivery:
+    """Between a channel and its line. Events keep their order, but for those that a rule reorders."""
+
+    __slots__ = ("_faults", "_held", "_holding", "_kept", "_line", "_shut_down")
+
+    def __init__(self, line: Line, faults: Faults, shut_down: Callable[[], None]) -> None:
+        """All is well so far. shut_down: say that the server is about to end."""
+        self._line = line
+        self._shut_down = shut_down
+        self._faults = faults
+        self._held: deque[bytes] = deque()
+        self._holding = False
+        self._kept: bytes | None = None
+
+    def deliver(self, kind: str, client_order_id: str | None, data: bytes) -> None:
+        """One event, now or as the rules in force have it."""
+        effect = self._faults.strike_event(kind, client_order_id) if self._faults else None
+        if effect is None:
+            self._pass_on(data)
+            return
+        if effect.cut:
+            self._line.cut()
+            return
+        if effect.silent:
+            self._line.mute(pings=effect.pings)
+            return
+        if effect.shutdown_ms is not None:
+            self._shut_down()
+            self._line.later(effect.shutdown_ms, lambda: self._line.close(GOING_AWAY))
+        if effect.delay_ms:
+            self._hold(effect.delay_ms)
+        if effect.reordered and self._kept is None:
+            self._kept = data
+            self._line.later(effect.keep_ms, self._release_kept)
+            return
+        self._pass_on(data)
+        if effect.doubled:
+            self._pass_on(data)
+
+    def _pass_on(self, data: bytes) -> None:
+        if self._holding:
+            self._held.append(data)
+        else:
+            self._line.send(data)
+        self._release_kept()
+
+    def _release_kept(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._pass_on(kept)
+
+    def _hold(self, delay_ms: int) -> None:
+        self._holding = True
+        self._line.later(delay_ms, self._release)
+
+    def _release(self) -> None:
+        self._holding = False
+        while self._held:
+            self._line.send(self._held.popleft())
+
+
+def named_in(payload: dict[str, object]) -> str | None:
+    """The client order id that an event speaks of: of an order that was canceled it is `C`; futures have it inside `o`."""
+    inner = payload.get("o")
+    body = inner if isinstance(inner, dict) else payload
+    name = body.get("C") or body.get("c") or body.get("caid")
+    return name if isinstance(name, str) else None
