@@ -13,20 +13,16 @@ from ordergate.access.http import Engine, NothingSent, parse_origin
 from ordergate.access.keys import make_key
 from ordergate.access.opening import Opening
 from ordergate.access.response import Response
-from ordergate.access.session import Patience, RequestRecord
+from ordergate.access.session import Patience, RequestRecord, Session
 from ordergate.ports.venue import Deviation, Executed, Outcome
 from ordergate.runtime.clock import SystemClock
 from ordergate.simulator.app import running_simulator
-from ordergate.trading.ids import AccountName, ClientOrderId, IntentId, KeyId, StrategyName, Symbol, VenueName
+from ordergate.trading.ids import AccountName, ClientOrderId, IntentId, KeyId, StrategyName, Symbol
 from ordergate.trading.order import OrderKey, OrderRequest, OrderType, Side, Terms, VenueView
-from ordergate.venues.zetarium.client import (
-    ZetariumMarket,
-    ZetariumReading,
-    ZetariumTrading,
-    open_market,
-    open_reading,
-    open_trading,
-)
+from ordergate.venues.client import VenueClient
+from ordergate.venues.registry import OpenMarket, OpenReading, OpenTrading
+from ordergate.venues.zetarium.client import ZetariumTrading
+from tests.venue_cards.kits import Kit
 
 BTC = Symbol("BTCUSDT")
 REQUEST_SECONDS = 0.4
@@ -44,12 +40,25 @@ class Desk:
     """What one account can do at one venue."""
 
     account: AccountName
+    kit: Kit
     url: str
-    trading: ZetariumTrading
-    reading: ZetariumReading
-    market: ZetariumMarket
+    trading: OpenTrading
+    reading: OpenReading
+    market: OpenMarket
     records: list[RequestRecord]
     write_aheads: list[tuple[int, KeyId]] = field(default_factory=list)
+
+    @property
+    def zetarium(self) -> ZetariumTrading:
+        """What only this exchange has: batches, closing of positions."""
+        assert isinstance(self.trading, ZetariumTrading)
+        return self.trading
+
+    @property
+    def session(self) -> Session:
+        """Of the trading client."""
+        assert isinstance(self.trading, VenueClient)
+        return self.trading.session
 
     async def write_ahead(self, timestamp_ms: int, key_id: KeyId) -> bool:
         self.write_aheads.append((timestamp_ms, key_id))
@@ -61,7 +70,7 @@ class Desk:
             given["price"] = None
         return OrderRequest(
             key=OrderKey(
-                venue=VenueName("zetarium"),
+                venue=self.kit.name,
                 account=self.account,
                 symbol=BTC,
                 client_order_id=ClientOrderId(client_order_id),
@@ -96,13 +105,19 @@ def shown(outcome: Outcome) -> VenueView:
 class Exchange:
     """The simulator and its doors."""
 
+    kit: Kit
     url: str
     deviation: Deviation = AS_DECLARED
     desks: list[Desk] = field(default_factory=list)
 
     async def desk(self, account: str, *, trade: str | None = None) -> Desk:
         desk = await open_desk(
-            self.url, account, trade=trade or f"{account}_trade", read=f"{account}_read", deviation=self.deviation
+            self.kit,
+            self.url,
+            account,
+            trade=trade or f"{account}_trade",
+            read=f"{account}_read",
+            deviation=self.deviation,
         )
         self.desks.append(desk)
         return desk
@@ -128,9 +143,12 @@ class Exchange:
         return answer
 
 
-def opening_of(url: str, key: str | None, records: list[RequestRecord], deviation: Deviation = AS_DECLARED) -> Opening:
+def opening_of(
+    kit: Kit, url: str, key: str | None, records: list[RequestRecord], deviation: Deviation = AS_DECLARED
+) -> Opening:
     return Opening(
         url=url,
+        limits=kit.limits,
         clock=SystemClock(),
         record=records.append,
         draw=random.Random(1).random,  # noqa: S311 - seeded on purpose
@@ -141,14 +159,16 @@ def opening_of(url: str, key: str | None, records: list[RequestRecord], deviatio
     )
 
 
-async def open_desk(url: str, account: str, *, trade: str, read: str, deviation: Deviation = AS_DECLARED) -> Desk:
+async def open_desk(
+    kit: Kit, url: str, account: str, *, trade: str, read: str, deviation: Deviation = AS_DECLARED
+) -> Desk:
     records: list[RequestRecord] = []
-    trading = open_trading(opening_of(url, trade, records, deviation))
-    reading = open_reading(opening_of(url, read, records, deviation))
-    market = open_market(opening_of(url, None, records, deviation))
+    trading = kit.venue.trading(opening_of(kit, url, trade, records, deviation))
+    reading = kit.venue.reading(opening_of(kit, url, read, records, deviation))
+    market = kit.venue.market(opening_of(kit, url, None, records, deviation))
     for client in (trading, reading, market):
         assert await client.start()
-    return Desk(AccountName(account), url, trading, reading, market, records)
+    return Desk(AccountName(account), kit, url, trading, reading, market, records)
 
 
 def configuration() -> dict[str, object]:
@@ -181,10 +201,10 @@ def configuration() -> dict[str, object]:
 
 
 @contextlib.asynccontextmanager
-async def open_exchange(*, deviation: Deviation = AS_DECLARED, **changes: object) -> AsyncIterator[Exchange]:
+async def open_exchange(kit: Kit, *, deviation: Deviation = AS_DECLARED, **changes: object) -> AsyncIterator[Exchange]:
     """changes: of the simulator's document; deviation: what its desks are told of them."""
-    async with running_simulator({**configuration(), **changes}) as simulator:
-        exchange = Exchange(simulator.url, deviation)
+    async with running_simulator({**configuration(), **kit.simulator, **changes}) as simulator:
+        exchange = Exchange(kit, simulator.url, deviation)
         yield exchange
         for desk in exchange.desks:
             await desk.close()

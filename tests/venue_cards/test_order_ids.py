@@ -9,6 +9,7 @@ from ordergate.trading.errors import VenueUnavailable
 from ordergate.trading.ids import ClientOrderId
 from ordergate.trading.order import Side, State, VenueView
 from tests.venue_cards.desk import BTC, Desk, Exchange, open_exchange, shown
+from tests.venue_cards.kits import Kit
 
 OPEN_ONLY = Deviation(id_scope=IdScope.OPEN_ONLY)
 
@@ -26,16 +27,17 @@ async def _executed(exchange: Exchange) -> Decimal:
     return sum((Decimal(order["executedQuantity"]) for order in ledger["orders"]), Decimal(0)) / 2
 
 
-async def test_card_50_a_second_request_is_the_first_order_where_ids_are_kept_for_ever() -> None:
-    async with open_exchange() as exchange:
+@pytest.mark.venues("zetarium")
+async def test_card_50_a_second_request_is_the_first_order_where_ids_are_kept_for_ever(kit: Kit) -> None:
+    async with open_exchange(kit) as exchange:
         first, again = await _fill_then_send_again(exchange)
         assert shown(again).venue_order_id == first.venue_order_id
 
 
 @pytest.mark.parametrize("mode", ["open_only", "none"])
-async def test_card_51_a_blind_resend_doubles_where_a_finished_order_frees_its_id(mode: str) -> None:
+async def test_card_51_a_blind_resend_doubles_where_a_finished_order_frees_its_id(kit: Kit, mode: str) -> None:
     """Why nothing is sent again before the fence: the venue itself protects nobody here."""
-    async with open_exchange(clientIds=mode, deviation=Deviation(id_scope=IdScope(mode))) as exchange:
+    async with open_exchange(kit, clientIds=mode, deviation=Deviation(id_scope=IdScope(mode))) as exchange:
         other = await exchange.desk("other")
         await other.placed("more", Side.SELL)
         first, again = await _fill_then_send_again(exchange)
@@ -46,16 +48,17 @@ async def test_card_51_a_blind_resend_doubles_where_a_finished_order_frees_its_i
         assert newest.venue_order_id == shown(again).venue_order_id
 
 
-async def test_card_52_a_duplicate_of_an_open_order_is_unknown_because_it_may_be_our_own() -> None:
-    async with open_exchange(clientIds="open_only", deviation=OPEN_ONLY) as exchange:
+async def test_card_52_a_duplicate_of_an_open_order_is_unknown_because_it_may_be_our_own(kit: Kit) -> None:
+    async with open_exchange(kit, clientIds="open_only", deviation=OPEN_ONLY) as exchange:
         main = await exchange.desk("main")
         await main.placed("c52")
         again = await main.place("c52")
         assert isinstance(again, Unknown), again
 
 
-async def test_card_53_two_orders_of_one_id_are_no_answer_where_ids_are_declared_to_be_kept() -> None:
-    async with open_exchange(clientIds="none") as exchange:
+@pytest.mark.venues("zetarium")
+async def test_card_53_two_orders_of_one_id_are_no_answer_where_ids_are_declared_to_be_kept(kit: Kit) -> None:
+    async with open_exchange(kit, clientIds="none") as exchange:
         main: Desk = await exchange.desk("main")
         for _ in range(2):
             assert isinstance(await main.place("c53"), Executed)

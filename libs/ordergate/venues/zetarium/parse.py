@@ -199,6 +199,12 @@ def unsupported(terms: Terms) -> str | None:
         return "post_only"
     if terms.quote_quantity is not None or terms.quantity is None:
         return "quote_quantity"
+    if terms.iceberg_quantity is not None:
+        return "iceberg_quantity"
+    if terms.trailing_delta is not None:
+        return "trailing_delta"
+    if terms.self_trade_prevention is not None:
+        return "self_trade_prevention"
     if terms.type.has_price is (terms.price is None):
         return "price"
     if terms.type.has_stop_price is (terms.stop_price is None):
