@@ -101,7 +101,7 @@ _ORDERS: tuple[FuturesOperation, ...] = (
         weight=0,
         orders=1,
         required=("symbol", "side", "quantity"),
-        optional=(*_ONE_ORDER, "price", "priceMatch"),
+        optional=(*_ONE_ORDER, "price", "priceMatch", "modifyId", "reduceOnly"),
     ),
     Operation(
         name="order.cancel",
@@ -228,7 +228,6 @@ _ALGOS: tuple[FuturesOperation, ...] = (
         ws="algoOrder.place",
         security=_TRADE,
         weight=0,
-        # The page of the call names no order count; that it counts like any other order is assumed.
         orders=1,
         required=("algoType", "symbol", "side", "type"),
         optional=_ALGO_FIELDS,

@@ -59,9 +59,10 @@ class Events:
         """A new order, before it trades."""
         self._order(order, "NEW", now_ms)
 
-    def amended(self, order: FuturesOrder, now_ms: int) -> None:
-        """An order was modified, before it trades again."""
-        self._order(order, "AMENDMENT", now_ms)
+    def amended(self, order: FuturesOrder, now_ms: int, modify_id: int | None) -> None:
+        """An order was modified, before it trades again. modify_id: the client's own mark, told if there is one."""
+        mark: Body = {} if modify_id is None else {"M": str(modify_id)}
+        self._order(order, "AMENDMENT", now_ms, mark)
 
     def order_ended(self, order: FuturesOrder, now_ms: int) -> None:
         """An order is over without being filled."""
@@ -77,7 +78,8 @@ class Events:
         self._tell(account, "TRADE_LITE", _trade_lite(order, trade), trade.time_ms)
         position = account.positions[order.symbol.name, order.position_side]
         self.account_changed(account, "ORDER", [position], trade.time_ms)
-        self._order(order, "CALCULATED" if order.forced else "TRADE", trade.time_ms, trade)
+        part = self._trade_part(order, trade)
+        self._order(order, "CALCULATED" if order.forced else "TRADE", trade.time_ms, part)
 
     def account_changed(self, account: FuturesAccount, reason: str, positions: Iterable[Position], now_ms: int) -> None:
         """Balances and the positions that changed."""
@@ -122,12 +124,11 @@ class Events:
             MarketEvent(symbol=symbol.name, stream=f"{symbol.name.lower()}@trade", payload=payload, at_ms=now_ms)
         )
 
-    def _order(self, order: FuturesOrder, execution: str, now_ms: int, trade: Trade | None = None) -> None:
+    def _order(self, order: FuturesOrder, execution: str, now_ms: int, part: Body | None = None) -> None:
         account = owner_of(order)
         body = _order_body(order, execution, now_ms)
         body |= _open_notionals(account, order.symbol)
-        if trade is not None:
-            body |= self._trade_part(order, trade)
+        body |= part or {}
         self._tell(account, "ORDER_TRADE_UPDATE", {"T": now_ms, "o": body}, now_ms)
 
     def _trade_part(self, order: FuturesOrder, trade: Trade) -> Body:

@@ -38,6 +38,7 @@ from ordergate.simulator.binance.futures.refusals import (
     MAX_OPEN_ORDERS,
     MAX_POSITION,
     NO_DEPTH_TO_MATCH,
+    NOT_REDUCE_ONLY,
     POST_ONLY_REJECTED,
     REDUCE_ONLY_REJECTED,
     SAME_ORDER,
@@ -55,6 +56,7 @@ from ordergate.simulator.perpetual import Perpetual, markets_of
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from ordergate.simulator.binance.futures.intake import Amending
     from ordergate.simulator.binance.operations import Listeners, Parameters
     from ordergate.simulator.config import SimulatorConfig
     from ordergate.simulator.market import Market
@@ -142,12 +144,10 @@ class FuturesExchange(Perpetual[FuturesAccount]):
 
         self._timers.at(deadline, run_out)
 
-    def modify(
-        self, order: FuturesOrder, *, quantity: Decimal, price: Decimal | None, match: PriceMatch, now_ms: int
-    ) -> Failure | None:
+    def modify(self, order: FuturesOrder, amending: Amending, now_ms: int) -> Failure | None:
         """Give an open limit order another price and quantity: it goes to the end of the queue, or is canceled where the venue's rules say so."""
         market = self.markets[order.symbol.name]
-        target = self._amendment(market, order, quantity, price, match)
+        target = self._amendment(market, order, amending)
         if isinstance(target, Failure):
             return target
         ticks, lots = target
@@ -158,7 +158,8 @@ class FuturesExchange(Perpetual[FuturesAccount]):
         failure = self._refuse_amended(market, order, ticks, lots)
         if failure is not None:
             return failure
-        self._requeue(market, order, ticks, lots, now_ms)
+        amendment = self._amendment_of(order, ticks, lots, amending.modify_id, now_ms)
+        self._requeue(market, order, amendment, now_ms)
         self._come_to_rest(now_ms)
         return None
 
@@ -352,26 +353,24 @@ class FuturesExchange(Perpetual[FuturesAccount]):
     # --- modifying
 
     def _amendment(
-        self,
-        market: Market[Order, Symbol],
-        order: FuturesOrder,
-        quantity: Decimal,
-        price: Decimal | None,
-        match: PriceMatch,
+        self, market: Market[Order, Symbol], order: FuturesOrder, amending: Amending
     ) -> tuple[int, int] | Failure:
         """The new price in ticks and quantity in lots, as far as the filters let them pass."""
         if order.type is not OrderType.LIMIT:
             return LIMIT_ORDER_ONLY
         if len(order.amendments) >= AMENDMENTS_MAX - 1:
             return TOO_MANY_AMENDMENTS
-        lots = lots_of(market.symbol, quantity, market=False)
+        if amending.reduce_only and not order.reduce_only:
+            return NOT_REDUCE_ONLY
+        lots = lots_of(market.symbol, amending.quantity, market=False)
         if isinstance(lots, Failure):
             return lots
-        ticks = self._limit(market, order.sign, price, match)
+        ticks = self._limit(market, order.sign, amending.price, amending.price_match)
         if isinstance(ticks, Failure):
             return ticks
         failure = refuse_band(market.symbol, order.sign, ticks, market.mark)
-        if failure is None and not order.closing:
+        # Only a modification that calls itself reduce-only is free of it; the order's own attribute does not count (modify order, notes).
+        if failure is None and not amending.reduce_only:
             failure = refuse_notional(market.symbol, ticks, lots)
         if failure is None and (ticks, lots) == (order.price, order.lots):
             failure = SAME_ORDER
@@ -393,25 +392,28 @@ class FuturesExchange(Perpetual[FuturesAccount]):
         needed += symbol.notional(ticks, lots - order.executed) * self.fees.taker
         return MARGIN_INSUFFICIENT if opening and needed > account.available(self.markets) + held else None
 
-    def _requeue(self, market: Market[Order, Symbol], order: FuturesOrder, ticks: int, lots: int, now_ms: int) -> None:
-        before = order.price or 0
-        market.book.own_side(order.sign).remove(order, before)
-        owner_of(order).reserve(order, 0)
+    def _amendment_of(
+        self, order: FuturesOrder, ticks: int, lots: int, modify_id: int | None, now_ms: int
+    ) -> Amendment:
         self._amendments += 1
-        order.amendments.append(
-            Amendment(
-                id=self._amendments,
-                time_ms=now_ms,
-                price_before=before,
-                price_after=ticks,
-                lots_before=order.lots,
-                lots_after=lots,
-            )
+        return Amendment(
+            id=self._amendments,
+            time_ms=now_ms,
+            price_before=order.price or 0,
+            price_after=ticks,
+            lots_before=order.lots,
+            lots_after=lots,
+            modify_id=modify_id,
         )
-        order.price = order.reference_price = ticks
-        order.lots = lots
+
+    def _requeue(self, market: Market[Order, Symbol], order: FuturesOrder, amendment: Amendment, now_ms: int) -> None:
+        market.book.own_side(order.sign).remove(order, amendment.price_before)
+        owner_of(order).reserve(order, 0)
+        order.amendments.append(amendment)
+        order.price = order.reference_price = amendment.price_after
+        order.lots = amendment.lots_after
         order.updated_ms = max(order.updated_ms, now_ms)
-        self.events.amended(order, now_ms)
+        self.events.amended(order, now_ms, amendment.modify_id)
         self._start(market, order, now_ms)
 
     # --- what is not the account's own order

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
@@ -180,6 +181,40 @@ def _order(reader: Reader, markets: Mapping[str, Market[Order, Symbol]], *, hedg
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amending:
+    """A well-formed PUT /fapi/v1/order. modify_id: the client's own mark, given back with the answer and in the event."""
+
+    quantity: Decimal
+    price: Decimal | None
+    price_match: PriceMatch
+    reduce_only: bool
+    modify_id: int | None
+
+
+def read_amending(fields: Fields, side: Side) -> Amending | Failure:
+    """The body of a modification of an order on this side."""
+    reader = Reader(fields)
+    try:
+        if reader.text("side") != side:
+            return INVALID_SIDE
+        price = reader.decimal("price")
+        match = reader.choice("priceMatch", PriceMatch, PriceMatch.NONE, INVALID_PRICE_MATCH)
+        _check_priced(price, match)
+        quantity = reader.decimal("quantity")
+        if quantity is None:
+            return missing("quantity")
+        return Amending(
+            quantity=quantity,
+            price=price,
+            price_match=match,
+            reduce_only=reader.boolean("reduceOnly"),
+            modify_id=reader.integer("modifyId") if reader.sent("modifyId") else None,
+        )
+    except Refused as refused:
+        return refused.failure
+
+
 def wants_result(fields: Fields) -> bool | Failure:
     """newOrderRespType: whether the answer is to be the order as it then stands (RESULT) or as it was taken (ACK)."""
     kind = fields.get("newOrderRespType") or "ACK"
@@ -189,7 +224,7 @@ def wants_result(fields: Fields) -> bool | Failure:
 def read_algo_order(
     fields: Fields, markets: Mapping[str, Market[Order, Symbol]], *, hedged: bool, now_ms: int
 ) -> NewAlgoOrder | Failure:
-    """POST /fapi/v1/algoOrder."""
+    """POST /fapi/v1/algoOrder. Its page calls NONE the default of selfTradePreventionMode, its examples show EXPIRE_MAKER as everywhere: so here."""
     reader = Reader(fields)
     try:
         if reader.text("algoType") != "CONDITIONAL":

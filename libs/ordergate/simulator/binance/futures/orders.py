@@ -138,6 +138,7 @@ class Amendment:
     price_after: int
     lots_before: int
     lots_after: int
+    modify_id: int | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ordergate.simulator.binance.futures.finding import account_of, market_of, named_order
 from ordergate.simulator.binance.futures.intake import (
     Reader,
     Refused,
+    read_amending,
     read_batch,
     read_cancels,
     read_order,
     wants_result,
 )
-from ordergate.simulator.binance.futures.orders import AT_ONCE, FuturesOrder, PriceMatch
-from ordergate.simulator.binance.futures.refusals import (
-    INVALID_PRICE_MATCH,
-    INVALID_SIDE,
-    NO_SUCH_ORDER,
-    UNKNOWN_ORDER,
-    missing,
-)
-from ordergate.simulator.binance.futures.rows import Row, accepted_row, changed_row
+from ordergate.simulator.binance.futures.orders import AT_ONCE
+from ordergate.simulator.binance.futures.refusals import NO_SUCH_ORDER, UNKNOWN_ORDER
+from ordergate.simulator.binance.futures.rows import Row, accepted_row, changed_row, tested_row
 from ordergate.simulator.binance.operations import Failure
 
 if TYPE_CHECKING:
@@ -45,7 +39,7 @@ def try_order(exchange: FuturesExchange, call: Call) -> object | Failure:
     if isinstance(request, Failure):
         return request
     order = exchange.draft(account, request, call.now_ms)
-    return order if isinstance(order, Failure) else accepted_row(order)
+    return order if isinstance(order, Failure) else tested_row(order)
 
 
 def place_batch(exchange: FuturesExchange, call: Call) -> object | Failure:
@@ -126,28 +120,14 @@ def _modify_one(exchange: FuturesExchange, call: Call, fields: Fields) -> Row | 
         return order
     if order is None or not order.is_open:
         return NO_SUCH_ORDER
-    target = _target(fields, order)
-    if isinstance(target, Failure):
-        return target
-    quantity, price, match = target
-    failure = exchange.modify(order, quantity=quantity, price=price, match=match, now_ms=call.now_ms)
-    return failure or {**changed_row(order), "pair": order.symbol.name, "cumBase": "0"}
-
-
-def _target(fields: Fields, order: FuturesOrder) -> tuple[Decimal, Decimal | None, PriceMatch] | Failure:
-    reader = Reader(fields)
-    try:
-        if reader.text("side") != order.side:
-            return INVALID_SIDE
-        quantity, price = reader.decimal("quantity"), reader.decimal("price")
-        match = reader.choice("priceMatch", PriceMatch, PriceMatch.NONE, INVALID_PRICE_MATCH)
-    except Refused as refused:
-        return refused.failure
-    if quantity is None:
-        return missing("quantity")
-    if price is None and match is PriceMatch.NONE:
-        return missing("price")
-    return quantity, price, match
+    amending = read_amending(fields, order.side)
+    if isinstance(amending, Failure):
+        return amending
+    failure = exchange.modify(order, amending, call.now_ms)
+    if failure is not None:
+        return failure
+    mark: Row = {} if amending.modify_id is None else {"modifyId": amending.modify_id}
+    return {**changed_row(order), "pair": order.symbol.name, **mark}
 
 
 def _cancel_one(exchange: FuturesExchange, call: Call, fields: Fields) -> Row | Failure:

@@ -25,6 +25,7 @@ from ordergate.simulator.binance.futures.rows import (
     balance_row,
     bracket_row,
     income_rows,
+    listed_row,
     order_row,
     position_risk_row,
     position_risk_row_v2,
@@ -90,7 +91,7 @@ def all_orders(exchange: FuturesExchange, call: Call) -> object | Failure:
         and page.holds(found.id, found.created_ms)
         and not is_forgotten(found, call.now_ms)
     ]
-    return [order_row(found) for found in page.cut(orders)]
+    return [listed_row(found) for found in page.cut(orders)]
 
 
 def amendments(exchange: FuturesExchange, call: Call) -> object | Failure:
@@ -197,6 +198,7 @@ def account_v2(exchange: FuturesExchange, call: Call) -> object | Failure:
         "canDeposit": True,
         "canWithdraw": True,
         "updateTime": 0,
+        "feeBurn": True,
         "multiAssetsMargin": holder.multi_assets,
         "tradeGroupId": -1,
         **account_totals(asset),
@@ -257,7 +259,7 @@ def force_orders(exchange: FuturesExchange, call: Call) -> object | Failure:
         and page.holds(found.id, found.created_ms)
         and (not kind or (kind == "ADL") == found.client_order_id.startswith("adl"))
     ]
-    return [order_row(found) for found in page.cut(orders)[::-1]]
+    return [listed_row(found) for found in page.cut(orders)[::-1]]
 
 
 def _positions(

@@ -66,6 +66,7 @@ POST_ONLY_REJECTED = Failure(
 LIMIT_ORDER_ONLY = Failure(code=-5025, msg="Only limit order is supported.")
 TOO_MANY_AMENDMENTS = Failure(code=-5026, msg="Exceed maximum modify order limit.")
 SAME_ORDER = Failure(code=-5027, msg="No need to modify the order.")
+NOT_REDUCE_ONLY = Failure(code=-5047, msg="The original order is not a reduce-only order.")
 INVALID_PRICE_MATCH = Failure(code=-5037, msg="Invalid price match.")
 INVALID_SELF_TRADE = Failure(code=-5039, msg="Invalid self trade prevention mode.")
 INVALID_GOOD_TILL = Failure(

@@ -42,6 +42,13 @@ ADL_QUANTILE = 1
 
 def order_row(order: FuturesOrder) -> Row:
     """What a query shows."""
+    algo = order.algo
+    trailing: Row = {}
+    if algo is not None and algo.type is AlgoType.TRAILING_STOP_MARKET:
+        trailing = {
+            "activatePrice": _ticks(order.symbol, algo.activate),
+            "priceRate": plain(algo.callback_rate or _ZERO),
+        }
     return {
         "orderId": order.id,
         "symbol": order.symbol.name,
@@ -67,20 +74,35 @@ def order_row(order: FuturesOrder) -> Row:
         "goodTillDate": order.good_till_ms,
         "time": order.created_ms,
         "updateTime": order.updated_ms,
+        **trailing,
     }
 
 
+def listed_row(order: FuturesOrder) -> Row:
+    """What allOrders and forceOrders show beside that."""
+    return {**order_row(order), "pair": order.symbol.name, "cumBase": "0"}
+
+
 def changed_row(order: FuturesOrder) -> Row:
-    """What a placement (RESULT), a cancel or a modification answers: with `cumQty`, without `time`."""
+    """What a placement (RESULT), a cancel or a modification answers: with `cumQty`, without `time`.
+
+    `avgPrice` and `cumQuote` left these answers with the specification of 2026-07-15.
+    """
     row = order_row(order)
-    del row["time"]
+    for name in ("time", "avgPrice", "cumQuote"):
+        del row[name]
     return {**row, "cumQty": row["executedQty"]}
+
+
+def tested_row(order: FuturesOrder) -> Row:
+    """What POST /fapi/v1/order/test answers, which kept them."""
+    return {**accepted_row(order), "avgPrice": average_price(order), "cumQuote": "0"}
 
 
 def accepted_row(order: FuturesOrder) -> Row:
     """What a placement answers with ACK: the order as it was taken, whatever became of it since."""
     row = changed_row(order)
-    nothing = {"executedQty": "0", "cumQty": "0", "cumQuote": "0", "avgPrice": "0.00"}
+    nothing = {"executedQty": "0", "cumQty": "0"}
     return {**row, **nothing, "status": str(Status.NEW), "updateTime": order.created_ms}
 
 
@@ -103,6 +125,7 @@ def amendment_row(order: FuturesOrder, amendment: Amendment, count: int) -> Row:
                 "after": quantity_text(order, amendment.lots_after),
             },
             "count": count,
+            **({} if amendment.modify_id is None else {"modifyId": amendment.modify_id}),
         },
     }
 
@@ -169,6 +192,9 @@ def trade_row(trade: Trade, fees: FeesConfig) -> Row:
         "qty": symbol.quantity_text(trade.lots),
         "realizedPnl": rounded(trade.profit),
         "quoteQty": plain(symbol.notional(trade.price, trade.lots)),
+        "baseQty": symbol.quantity_text(trade.lots),
+        "marginAsset": ASSET,
+        "pair": symbol.name,
         "commission": plain(trade_fee(trade, fees)),
         "commissionAsset": ASSET,
         "time": trade.time_ms,

@@ -86,6 +86,25 @@ def test_finished_order_cannot_be_modified() -> None:
     assert _modify(floor, order.id, "2", "99").code == -2013
 
 
+def test_modification_may_bear_a_mark_of_the_clients() -> None:
+    floor = Floor()
+    order = floor.place("BUY", "1", "99")
+    assert _modify(floor, order.id, "2", "99", modifyId=17)["modifyId"] == 17
+    assert floor.events("ORDER_TRADE_UPDATE")[-1]["o"]["M"] == "17"
+    rows = floor.call("GET v1/orderAmendment", symbol="BTCUSDT", orderId=order.id)
+    assert rows[0]["amendment"]["modifyId"] == 17
+
+
+def test_least_notional_is_waived_for_a_modification_that_calls_itself_reduce_only() -> None:
+    floor = Floor()
+    floor.hold("1")
+    order = floor.place("SELL", "1", "101", reduceOnly="true")
+    assert _modify(floor, order.id, "0.01", "101", side="SELL").code == -4164
+    assert _modify(floor, order.id, "0.01", "101", side="SELL", reduceOnly="true")["origQty"] == "0.010"
+    plain = floor.place("BUY", "1", "99")
+    assert _modify(floor, plain.id, "2", "99", reduceOnly="true").code == -5047
+
+
 def test_modifications_are_remembered_latest_first() -> None:
     floor = Floor()
     order = floor.place("BUY", "1", "99")

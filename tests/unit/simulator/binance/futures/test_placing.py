@@ -29,8 +29,10 @@ def test_ack_shows_the_order_as_it_was_taken_and_result_as_it_ended() -> None:
     assert isinstance(taken, dict)
     assert isinstance(ended, dict)
     assert (taken["status"], taken["executedQty"]) == ("NEW", "0")
-    assert (ended["status"], ended["executedQty"], ended["avgPrice"]) == ("FILLED", "1.000", "100.00000000")
-    assert ended["cumQuote"] == "100"
+    assert (ended["status"], ended["executedQty"], ended["cumQty"]) == ("FILLED", "1.000", "1.000")
+    assert {"avgPrice", "cumQuote"}.isdisjoint(ended)
+    found = floor.call("GET v1/order", symbol="BTCUSDT", orderId=ended["orderId"])
+    assert (found["avgPrice"], found["cumQuote"]) == ("100.00000000", "100")
 
 
 def test_market_order_expires_where_nobody_trades() -> None:
