@@ -1,4 +1,4 @@
-"""`python -m bench.budget`: four processes of one account at three times the venue's limit, with the budget shared, divided, and not spoken about.
+"""`python -m bench.budget`: four processes on one key at three times the venue's limit, with the budget shared, divided, and not spoken about.
 
 The simulator counts as the venue does, in windows of WINDOW_MS instead of a minute; `shared` once more with the owner of the budget killed twice.
 Then a 429, and a 418, that one of the processes is given in mid-window: what arrives until its Retry-After, from STOPPED_MS after it on.
@@ -137,9 +137,9 @@ class Processes:
 
 async def measure(mode: str, shape: Shape, *, kills: Sequence[float] = (), stop: str | None = None) -> dict[str, Any]:
     """One run on a fresh simulator and bus. stop: one of STOPS, given to who resolves unknowns."""
-    keys = {service: {"key": f"zd_{secrets.token_hex(20)}", "secret": secrets.token_hex(32)} for service in LOADS}
+    key = {"key": f"zd_{secrets.token_hex(20)}", "secret": secrets.token_hex(32)}
     config = {
-        "accounts": [{"account": ACCOUNT, "keys": [{**key, "permissions": ["TRADE"]} for key in keys.values()]}],
+        "accounts": [{"account": ACCOUNT, "keys": [{**key, "permissions": ["TRADE"]}]}],
         "limits": {**shape.limits, "windowMs": shape.window_ms},
         "flow": {"enabled": False},
     }
@@ -150,7 +150,7 @@ async def measure(mode: str, shape: Shape, *, kills: Sequence[float] = (), stop:
             await _provision(server.url)
             async with running_simulator(config) as simulator:
                 tasks = {
-                    service: _task(mode, service, shape, url=simulator.url, nats_url=server.url, key=keys[service])
+                    service: _task(mode, service, shape, url=simulator.url, nats_url=server.url, key=key)
                     for service in LOADS
                 }
                 return await _run(Processes(tasks), simulator, shape, kills, stop)
@@ -164,6 +164,8 @@ def _task(mode: str, service: str, shape: Shape, *, url: str, nats_url: str, key
         service=service,
         url=url,
         nats_url=nats_url,
+        slot=list(LOADS).index(service),
+        slots=len(LOADS),
         key=key["key"],
         secret=key["secret"],
         limits=shape.limits,

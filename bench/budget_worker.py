@@ -16,6 +16,7 @@ import uvloop
 
 from bench.figures import spread
 from ordergate.access.budget import Scope
+from ordergate.access.clock import Slot
 from ordergate.access.keys import make_key
 from ordergate.access.opening import Opening, ShareBudget
 from ordergate.access.session import Call, Patience, RequestRecord, Session
@@ -42,7 +43,9 @@ ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """per_window: calls wanted in each window, by priority. mode: shared, divided, unshared. replaces: another that was killed in mid-run."""
+    """per_window: calls wanted in each window, by priority. mode: shared, divided, unshared. slot: this process's part of the key's milliseconds.
+    replaces: another that was killed in mid-run.
+    """
 
     mode: str
     service: str
@@ -55,6 +58,8 @@ class Task:
     windows: int
     share: float
     per_window: Mapping[str, float]
+    slot: int
+    slots: int
     replaces: bool = False
 
 
@@ -149,7 +154,8 @@ async def run(task: Task) -> None:
             budget=budget,
             patience=Patience(request_seconds=5.0),
             rhythm=Rhythm(clock_seconds=600.0),
-            rest_ms=0,
+            slot=Slot(task.slot, task.slots),
+            rest_ms=500 if task.replaces else 0,
         ),
     )
     if not isinstance(client, ZetariumTrading):

@@ -244,6 +244,18 @@ async def test_four_processes_at_three_times_the_limit_are_never_refused() -> No
     assert shared["resolves_denied"] == shared["cancels_denied"] == 0
 
 
+async def test_while_owners_die_nobody_is_refused_and_cancels_and_lookups_find_room() -> None:
+    killed = await measure("shared", Shape(limit=300, window_ms=3_000, windows=2), kills=(0.4,))
+    assert killed["refused"] == 0
+    assert killed["cancel_wait_p99_ms"] <= 50
+    assert killed["cancels_denied"] == killed["resolves_denied"] == 0
+    assert killed["resolve_wait_max_ms"] < 3_000, "no lookup waits a window long"
+
+
+async def test_without_sharing_the_venue_refuses() -> None:
+    assert (await measure("unshared", Shape(limit=300, window_ms=3_000, windows=2)))["refused"] > 0
+
+
 @pytest.mark.parametrize("stop", STOPS)
 async def test_when_one_process_is_told_to_stop_no_call_of_any_comes_later_than_50_ms_after(stop: str) -> None:
     stopped = await measure("shared", Shape(limit=300, window_ms=3_000, windows=2), stop=stop)

@@ -143,6 +143,9 @@ class Allowance:
     def owner_is_away(self) -> None:
         self._away_until = self._monotonic() + AWAY_MS / 1_000
 
+    def owner_is_back(self) -> None:
+        self._away_until = 0.0
+
     def another_owner(self) -> None:
         """It may know more than the one before, and counts only what was spent."""
         self._purse.clear()

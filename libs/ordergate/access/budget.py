@@ -150,11 +150,12 @@ class Part:
 
 
 class _Count:
-    __slots__ = ("everybody", "ours")
+    __slots__ = ("cancels", "everybody", "ours")
 
     def __init__(self) -> None:
         self.ours = 0
         self.everybody = 0
+        self.cancels = 0  # of ours; what they may use above the plan they take there, and not from lookups and orders
 
 
 class Bucket:
@@ -164,6 +165,7 @@ class Bucket:
         "_asked_ms",
         "_coming",
         "_counts",
+        "_extra",
         "_guard_ms",
         "_maxima",
         "_part",
@@ -187,6 +189,7 @@ class Bucket:
         self._asked_ms, self._span = -1, (0, 0)  # the answer to the last question, which is asked twice a call
         self._counts: dict[int, _Count] = {}
         self._maxima: list[tuple[int, int, int]] = []
+        self._extra = 0
         self._reckon()
 
     def window(self, now_ms: int) -> int:
@@ -224,17 +227,17 @@ class Bucket:
         room = self._room_in(first, priority, now_ms)
         return room if first == last else min(room, self._room_in(last, priority, now_ms))
 
-    def add(self, weight: int, now_ms: int) -> None:
+    def add(self, weight: int, priority: Priority, now_ms: int) -> None:
         first, last = self.windows(now_ms)
-        self._add(first, weight)
+        self._add(first, weight, priority)
         if last != first:
-            self._add(last, weight)
+            self._add(last, weight, priority)
 
     def add_late(self, weight: int, *, granted_at_ms: int, now_ms: int) -> None:
         for window in range(
             max(self.windows(granted_at_ms)[1] + 1, self.windows(now_ms)[0]), self.windows(now_ms)[1] + 1
         ):
-            self._add(window, weight)
+            self._add(window, weight, Priority.POLL)
 
     def wait_ms(self, priority: Priority, weight: int, now_ms: int) -> int:
         """After how long it is worth asking again for what does not fit now."""
@@ -308,12 +311,18 @@ class Bucket:
             elapsed_ms = min(max(now_ms - window * self._window_ms, 0), self._window_ms)
             own_max += rise * elapsed_ms // self._window_ms
         count = self._counts.get(window)
-        return own_max if count is None else min(own_max - count.ours, all_max - count.everybody)
+        if count is None:
+            return own_max
+        room = min(own_max - count.ours, all_max - count.everybody)
+        # A cancel is 0; for all others the cancels above the plan are not there.
+        return room + min(count.cancels, self._extra) if priority and count.cancels else room
 
-    def _add(self, window: int, weight: int) -> None:
+    def _add(self, window: int, weight: int, priority: Priority) -> None:
         count = self._counts.get(window) or self._count(window)
         count.ours += weight
         count.everybody += weight
+        if not priority:
+            count.cancels += weight
 
     def _count(self, window: int) -> _Count:
         count = self._counts.get(window)
@@ -328,10 +337,11 @@ class Bucket:
         part, contested = self._part, self.declared.contested
         plan = part.plan * (RAIN if self._rain else 1.0)
         self._maxima = []
+        self._extra = floor(self.limit * CANCEL_EXTRA) if contested else 0
         for priority in Priority:
             ceiling = part.ceilings[priority] if contested else 1.0
             top = max(ceiling, part.ceilings[Priority.PLACE]) if contested and part.rises else ceiling
-            extra = floor(self.limit * CANCEL_EXTRA) if contested and priority is Priority.CANCEL else 0
+            extra = self._extra if priority is Priority.CANCEL else 0
             own = max(part.at_least, floor(self.limit * plan * ceiling) + extra)
             everybody = max(part.at_least, floor(self.limit * part.everybody) + extra)
             rise = floor(self.limit * plan * top) - floor(self.limit * plan * ceiling)
@@ -351,7 +361,7 @@ class Budget:
             if buckets[scope].room(priority, now_ms) < weight:
                 return self._wait_ms(weights, priority, now_ms)
         for scope, weight in weights.items():
-            buckets[scope].add(weight, now_ms)
+            buckets[scope].add(weight, priority, now_ms)
         return 0
 
     def wait_ms(self, weights: Weights, priority: Priority, now_ms: int) -> int:

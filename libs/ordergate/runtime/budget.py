@@ -48,6 +48,8 @@ from ordergate.wire.messages import (
 from ordergate.wire.streams import CONTROL, LEASES
 
 ANSWER_SECONDS = 0.25
+PROBE_SECONDS = 0.2
+"""How long after it was alone a process asks whether there is an owner again; with ANSWER_SECONDS less than it is alone for."""
 REPORTS_SECONDS = 0.15
 """How long a fresh owner listens to what the others have used. Who is slower than that is known by the records of his requests."""
 FREEZE_SECONDS_MAX = 4 * 86_400
@@ -120,6 +122,8 @@ class Pool:
         self._recalled = False
         self._listening: list[int] = []
         self._keeping_alone = False
+        self._probing: asyncio.TimerHandle | None = None
+        self._ended = False
         self._published: dict[Scope, Published] = {}
         self._frozen_until = 0.0  # monotonic seconds
         self.counts = PoolCounts()
@@ -177,6 +181,7 @@ class Pool:
                 if self._member.may_own:
                     group.create_task(self._campaign())
         finally:
+            self._ended = True
             for number in self._listening:
                 await self._silence(number)
 
@@ -305,10 +310,10 @@ class Pool:
                 self._receive(BudgetAnswer.of(future.result().data))
             except Unreadable as unreadable:
                 self._log.warning("an answer about the budget cannot be read", error=str(unreadable))
-                self.allowance.owner_is_away()
+                self._be_alone()
         elif isinstance(error, Unanswered):
             self.counts.alone += 1
-            self.allowance.owner_is_away()
+            self._be_alone()
         else:
             raise error
         self._rouse()
@@ -318,12 +323,41 @@ class Pool:
             return  # from an owner that is none any more
         self._meet(answer.epoch)
         if not answer.ready or not (answer.leases or answer.later):
-            self.allowance.owner_is_away()
+            self._be_alone()
             return
         self.counts.answered += 1
         leases = [_lease_of(lease) for lease in answer.leases]
         later = {(Scope(each.scope), Priority(each.priority)): each.at_ms for each in answer.later}
         self.allowance.receive(leases, later)
+
+    def _be_alone(self) -> None:
+        """Live on the fall-back, and go on asking beside it: nobody who calls meanwhile waits for an answer that does not come."""
+        self.allowance.owner_is_away()
+        if self._probing is None:
+            self._probing = asyncio.get_running_loop().call_later(PROBE_SECONDS, self._probe)
+
+    def _probe(self) -> None:
+        self._probing = None
+        if self._ended or self.is_owner or not self.allowance.is_alone:
+            return
+        request = BudgetRequest(service=self._member.service, instance=self._member.instance, epoch=self._epoch)
+        answer = self._bus.requests.ask(self._budget, request.to_bytes(), seconds=ANSWER_SECONDS)
+        answer.add_done_callback(self._hear_sign)
+
+    def _hear_sign(self, future: "asyncio.Future[Reply]") -> None:
+        if future.cancelled():
+            return
+        try:
+            answer = BudgetAnswer.of(future.result().data)
+        except (Unanswered, Unreadable):
+            self._be_alone()
+            return
+        if not answer.ready or answer.epoch < self._epoch:
+            self._be_alone()
+            return
+        self._meet(answer.epoch)
+        self.allowance.owner_is_back()
+        self._rouse()
 
     def _meet(self, epoch: int) -> None:
         if epoch > self._epoch:

@@ -63,6 +63,16 @@ def test_cancels_find_room_when_everybody_else_has_spent_theirs() -> None:
     assert spend(spent, REQUEST, Priority.CANCEL) >= 6
 
 
+def test_cancels_take_what_is_theirs_alone_before_they_take_from_lookups() -> None:
+    busy = budget(requests=1_000)
+    assert spend(busy, REQUEST, Priority.PLACE) == 736
+    for _ in range(50):
+        assert busy.take(REQUEST, Priority.CANCEL, 0) == 0
+    assert busy.take(REQUEST, Priority.PLACE, 0) > 0
+    assert spend(busy, REQUEST, Priority.RESOLVE) == 56, "what is kept for them, as if there had been no cancel"
+    assert busy.used(Scope.REQUESTS, 0)[0] + spend(busy, REQUEST, Priority.CANCEL) == 850
+
+
 def test_polls_leave_room_for_lookups() -> None:
     spent = budget()
     spend(spent, REQUEST, Priority.POLL)
