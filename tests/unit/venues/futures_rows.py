@@ -79,3 +79,31 @@ def request(**terms: Any) -> OrderRequest:
 
 def stop_request() -> OrderRequest:
     return request(type=OrderType.STOP, price=Decimal(65010), stop_price=Decimal(65000))
+
+
+NEW_ALGO_EVENT: dict[str, Any] = {
+    "e": "ALGO_UPDATE", "T": 1767323045678, "E": 1767323045679,
+    "o": {
+        "caid": "alpha-1", "aid": 1000000033225453, "at": "CONDITIONAL", "o": "STOP", "s": "BTCUSDT", "S": "BUY", "ps": "BOTH",
+        "f": "GTC", "q": "0.010", "X": "NEW", "ai": "", "ap": "0.00000", "aq": "0.00000", "act": "0", "tp": "65000", "p": "65010",
+        "V": "EXPIRE_MAKER", "wt": "CONTRACT_PRICE", "pm": "NONE", "cp": False, "pP": False, "R": False, "tt": 0, "gtd": 0,
+    },
+}  # fmt: skip
+TRIGGERED_ALGO_EVENT: dict[str, Any] = {
+    **NEW_ALGO_EVENT,
+    "T": 1767323046000,
+    "o": {**NEW_ALGO_EVENT["o"], "X": "TRIGGERED", "ai": "88937381063", "act": "LIMIT", "tt": 1767323046000},
+}
+
+
+def child_event(**changes: Any) -> dict[str, Any]:
+    """ORDER_TRADE_UPDATE of the order that the trigger made: filled at once, unless it is told otherwise."""
+    order = {
+        "s": "BTCUSDT", "c": "alpha-1", "S": "BUY", "o": "LIMIT", "f": "GTC", "q": "0.010", "p": "65010", "ap": "65005", "sp": "0",
+        "x": "TRADE", "X": "FILLED", "i": 88937381063, "l": "0.010", "z": "0.010", "L": "65005", "N": "USDT", "n": "0.3",
+        "T": 1767323046001, "t": 77, "b": "0", "a": "0", "m": False, "R": False, "wt": "CONTRACT_PRICE", "ot": "LIMIT",
+        "ps": "BOTH", "cp": False, "rp": "0", "pP": False, "si": 0, "ss": 0, "V": "EXPIRE_MAKER", "pm": "NONE", "gtd": 0, "er": "0",
+    }  # fmt: skip
+    if changes.get("x") == "NEW":
+        order |= {"l": "0", "z": "0", "L": "0", "n": "0", "N": None, "t": 0}
+    return {"e": "ORDER_TRADE_UPDATE", "E": 1767323046002, "T": 1767323046001, "o": {**order, **changes}}

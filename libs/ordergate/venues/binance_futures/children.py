@@ -26,6 +26,11 @@ class Children:
 
     def note(self, row: AlgoRow) -> None:
         """A conditional order as an answer or an event shows it."""
+        if row.algoStatus in OPEN_ALGO and row.actualOrderId is None:
+            self._open[row.algoId] = row
+            _trim(self._open)
+            return
+        self._open.pop(row.algoId, None)
         if row.actualOrderId is None:
             return
         self._parents.pop((row.symbol, row.actualOrderId), None)
@@ -79,6 +84,6 @@ def _key(row: OrderRow) -> ChildKey:
     return row.symbol, row.orderId
 
 
-def _trim(kept: dict[ChildKey, Any]) -> None:
+def _trim(kept: dict[Any, Any]) -> None:
     while len(kept) > REMEMBERED_MAX:
         del kept[next(iter(kept))]

@@ -179,7 +179,7 @@ class FuturesStreamManners:
         parent = self.children.parent(row.symbol, row.orderId)
         if parent is not None:
             return parse.algo_view(parent, row)
-        is_conditional = {row.type, row.origType} & CONDITIONAL_NAMES
+        is_conditional = {row.type, row.origType} & CONDITIONAL_NAMES or self.children.expects(row)
         return None if is_conditional else parse.view(row)
 
     def _algo(self, event: Event) -> list[StreamEvent | Turn]:
