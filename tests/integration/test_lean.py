@@ -44,6 +44,29 @@ async def test_a_subscription_is_known_to_the_server_when_listen_returns(connect
         await eventually(lambda heard=heard: len(heard) == 1)  # type: ignore[misc]
 
 
+async def test_answers_to_what_is_posted_right_after_a_subscription_are_heard_though_nobody_waited(
+    connected: Connect,
+) -> None:
+    bus, echo = await connected(), await connected("echo")
+    heard: list[bytes] = []
+
+    def answer(_subject: bytes, reply: bytes, data: bytes, _headers: bytes | None) -> None:
+        echo.client.post(reply.decode(), data)
+
+    def take(_subject: bytes, _reply: bytes, data: bytes, _headers: bytes | None) -> None:
+        heard.append(data)
+
+    await echo.client.listen("echo", answer)
+    for number in range(200):
+        listening = await bus.client.listen(f"inbox.{number}", take, settle=False)
+        assert bus.client.post("echo", b"%d" % number, reply=f"inbox.{number}")
+        await eventually(lambda number=number: len(heard) == number + 1)  # type: ignore[misc]
+        await bus.client.silence(listening, settle=False)
+        assert bus.client.post(f"inbox.{number}", b"too late")
+    await bus.client.flush()
+    assert heard == [b"%d" % number for number in range(200)]
+
+
 async def test_ordinary_subscriptions_of_nats_py_still_work_beside_sinks(connected: Connect) -> None:
     bus = await connected()
     assert isinstance(bus.client, LeanClient)
@@ -83,6 +106,19 @@ async def test_no_answer_ends_at_the_limit(connected: Connect) -> None:
     with pytest.raises(Unanswered, match="time-out"):
         await bus.requests.ask("mute", b"", seconds=0.2)
     assert 0.2 <= loop.time() - began < 0.6
+
+
+async def test_a_short_request_is_not_late_because_a_long_one_waits(connected: Connect) -> None:
+    bus, silent = await connected(), await connected("silent")
+    await listen(silent.client, "mute")
+    loop = asyncio.get_running_loop()
+    long, began = bus.requests.ask("mute", b"", seconds=60), loop.time()
+    for seconds in (0.2, 0.3):
+        with pytest.raises(Unanswered, match="time-out"):
+            await bus.requests.ask("mute", b"", seconds=seconds)
+    assert 0.5 <= loop.time() - began < 1.3
+    assert not long.done()
+    long.cancel()
 
 
 async def test_every_request_gets_its_own_answer(connected: Connect) -> None:

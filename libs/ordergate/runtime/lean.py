@@ -50,20 +50,23 @@ class LeanClient(Client):
     def server_version(self) -> str:
         return str(self.connected_server_version)
 
-    async def listen(self, subject: str, sink: Sink) -> int:
-        """Subscribe `sink` and return the subscription's number; it survives reconnects. Returns once the server knows of it."""
+    async def listen(self, subject: str, sink: Sink, *, settle: bool = True) -> int:
+        """Subscribe `sink` and return the subscription's number; it survives reconnects. Returns once the server knows of it.
+
+        settle=False: once it is on the wire, before all that is posted here from now on; answers to that need no more.
+        """
         subscription = await self.subscribe(subject)
         number: int = subscription._id  # noqa: SLF001 - nats-py has no public name for it
         self._sinks[number] = sink
-        await self._settle()
+        await (self._settle() if settle else self._flush_pending(force_flush=True))
         return number
 
-    async def silence(self, number: int) -> None:
-        """End a subscription made by `listen`."""
+    async def silence(self, number: int, *, settle: bool = True) -> None:
+        """End a subscription made by `listen`. settle=False: what the server has sent and was not heard yet is not waited for."""
         subscription = self._subs.get(number)
         if subscription is not None and not self.is_closed:
             await subscription.unsubscribe()
-            if self.is_connected:
+            if settle and self.is_connected:
                 await self._settle()  # what the server sent before it read this still reaches the sink
         self._sinks.pop(number, None)
 
@@ -204,10 +207,11 @@ class Requests:
         self._tokens = itertools.count()
         self._waiting: dict[bytes, tuple[asyncio.Future[Reply], float]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # of the timer
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
-        await self._client.listen(self._prefix + "*", self._take)
+        await self._client.listen(self._prefix + "*", self._take, settle=False)
         self._client.when_lost(self._lose_all)
 
     def stop(self) -> None:
@@ -222,10 +226,18 @@ class Requests:
         if not self._client.post(subject, payload, reply=self._prefix + token.decode(), headers=headers):
             future.set_exception(Unanswered("not connected"))
             return future
-        self._waiting[token] = (future, self._loop.time() + seconds)
-        if self._timer is None:
-            self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+        deadline = self._loop.time() + seconds
+        self._waiting[token] = (future, deadline)
+        if self._timer is None or deadline < self._due - _SWEEP_SECONDS:
+            self._sweep_at(deadline)
         return future
+
+    def _sweep_at(self, deadline: float) -> None:
+        """No more than one timer, and no two sweeps close to each other: a time-out may be that much late."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = max(deadline, self._loop.time() + _SWEEP_SECONDS)
+        self._timer = self._loop.call_at(self._due, self._sweep)
 
     def _take(self, subject: bytes, _reply: bytes, data: bytes, headers: bytes | None) -> None:
         entry = self._waiting.pop(subject[len(self._prefix) :], None)
@@ -242,7 +254,9 @@ class Requests:
             future, _ = self._waiting.pop(token)
             if not future.done():
                 future.set_exception(Unanswered("time-out"))
-        self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep) if self._waiting else None
+        self._timer = None
+        if self._waiting:
+            self._sweep_at(min(deadline for _, deadline in self._waiting.values()))
 
     def _lose_all(self) -> None:
         waiting, self._waiting = self._waiting, {}

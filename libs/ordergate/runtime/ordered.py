@@ -180,7 +180,7 @@ class OrderedRead:
         pull, self._pull = self._pull, None
         self._opened_at = self._loop.time()
         if pull is not None and not self._bus.client.is_closed:
-            await pull.stop()
+            await pull.stop(settle=False)
             # Nobody waits for the answer: a consumer that outlives this is forgotten by the server after _INACTIVE_SECONDS.
             self._bus.client.post(f"$JS.API.CONSUMER.DELETE.{self._stream}.{pull.consumer}", b"")
 

@@ -54,17 +54,17 @@ class Pull:
 
     async def start(self) -> None:
         self._open = True
-        self._number = await self._client.listen(f"{self._inbox}.*", self._hear)
+        self._number = await self._client.listen(f"{self._inbox}.*", self._hear, settle=False)
         self._client.when_back(self.restart)
         self.restart()
 
-    async def stop(self) -> None:
-        """No more messages: what the server had sent by now has been taken when this returns."""
+    async def stop(self, *, settle: bool = True) -> None:
+        """No more messages: what the server had sent by now has been taken when this returns; settle=False: it is dropped instead."""
         self._open = False
         if self._again is not None:
             self._again.cancel()
         self._client.forget(self.restart)
-        await self._client.silence(self._number)
+        await self._client.silence(self._number, settle=settle)
 
     def restart(self) -> None:
         """Whatever was asked is lost; ask anew."""
@@ -151,9 +151,9 @@ class PacedPull(Pull):
         self._in_vain = GULPS_IN_VAIN
 
     @override
-    async def stop(self) -> None:
+    async def stop(self, *, settle: bool = True) -> None:
         self._forget_rest()
-        await super().stop()
+        await super().stop(settle=settle)
 
     @override
     def restart(self) -> None:
