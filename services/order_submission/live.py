@@ -9,7 +9,10 @@ from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
 
 
 class LiveOrders:
-    """Reads the ledger from the checkpoint that status_polling keeps; without one, from its beginning."""
+    """Reads the ledger from the checkpoint that status_polling keeps, without one from its beginning; the next time from where it was then.
+
+    Readings beside each other are each complete; the one that came furthest is remembered.
+    """
 
     def __init__(
         self, *, venue: VenueName, account: AccountName, ledger: Ledger, feed: Feed, checkpoint: Checkpoint
@@ -19,20 +22,32 @@ class LiveOrders:
         self._ledger = ledger
         self._feed = feed
         self._checkpoint = checkpoint
+        self._live: dict[ClientOrderId, Entry] = {}
+        self._read_to: int | None = None
 
     async def read(self) -> list[Entry]:
         """Every order of the account that has not ended, as the ledger has it now."""
-        mark = await self._checkpoint.load()
-        known: dict[ClientOrderId, Entry | None] = {}
-        if mark is not None:
-            known = {ClientOrderId(order): None for order in mark.live}
-        reading = self._feed.orders(self._venue, self._account, after=mark.sequence if mark else 0)
+        known, after = await self._begin()
+        reading = self._feed.orders(self._venue, self._account, after=after)
         async with aclosing(reading) as entries:
             async for entry in entries:
                 if entry is None:
                     break
                 known[entry.order.key.client_order_id] = entry
+                after = entry.sequence
         for order, entry in known.items():
             if entry is None:  # nothing new since the checkpoint: its last message is older than that
                 known[order] = await self._ledger.last(self._venue, self._account, order)
-        return [entry for entry in known.values() if entry is not None and not entry.order.state.is_terminal]
+        live = {
+            order: entry for order, entry in known.items() if entry is not None and not entry.order.state.is_terminal
+        }
+        if self._read_to is None or after >= self._read_to:
+            self._live, self._read_to = live, after
+        return list(live.values())
+
+    async def _begin(self) -> tuple[dict[ClientOrderId, Entry | None], int]:
+        """What was live at a sequence, and that sequence; None: live then, its entry not known."""
+        if self._read_to is not None:
+            return dict(self._live), self._read_to
+        mark = await self._checkpoint.load()
+        return ({}, 0) if mark is None else ({ClientOrderId(order): None for order in mark.live}, mark.sequence)
