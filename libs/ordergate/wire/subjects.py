@@ -7,6 +7,7 @@ is not what `token` would have made is unreadable: permissions are granted by su
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from ordergate.trading.errors import InvalidToken, Unreadable
@@ -31,6 +32,8 @@ _NAME_LENGTH_MAX = 64
 _NAME = re.compile(r"[^\x00-\x20\x7f]{1,64}")  # as messages.Name says
 _NONE_ESCAPED = "=5F"  # a name that really is "_"
 _INTENT_TOKENS = 6
+_KNOWN_MAX = 4_096
+"""Most names and subjects of a day are the same few: so many answers are kept."""
 
 
 class IntentKind(StrEnum):
@@ -75,6 +78,7 @@ class OrderAddress(NamedTuple):
 # Tokens.
 
 
+@lru_cache(maxsize=_KNOWN_MAX)
 def token(text: str) -> str:
     """The subject token of a name. Raises InvalidToken for the empty text and for text that is not Unicode (lone surrogates)."""
     if _PLAIN.fullmatch(text):
@@ -133,6 +137,7 @@ def intents_of(venue: VenueName, account: AccountName, *kinds: IntentKind) -> tu
     return tuple(f"intents.{token(venue)}.{token(account)}.*.{kind}.*" for kind in kinds or IntentKind)
 
 
+@lru_cache(maxsize=_KNOWN_MAX)
 def parse_intent(subject: str) -> IntentAddress:
     """Raises Unreadable."""
     tokens = subject.split(".")
