@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import Never
 
 from ordergate.runtime import control, feed, lane, lean, ordered, pull
-from ordergate.wire import codec
-from ordergate.wire.facts import OrderRecord
+from ordergate.wire import codec, gate
 from services.fill_streaming import handlers as fill_handlers
+from services.order_submission import cancels
 from services.order_submission import handlers as submission_handlers
 from services.risk import fold
+from services.risk import handlers as risk_handlers
 from services.status_polling import handlers as polling_handlers
 
 
@@ -35,15 +36,14 @@ _REAL: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
 
 # Heartbeats, idle pulls and samples: they make no decision, and a history would be full of them.
 _PACES: tuple[tuple[ModuleType, str, float], ...] = (
-    (ordered, "_TICK_SECONDS", 1.0),
+    (ordered, "_TICK_SECONDS", 2.0),
     (pull, "EXPIRY_SECONDS", 5.0),
     (pull, "SILENCE_SECONDS", 5.6),
-    (pull, "GULPS_IN_VAIN", 1),
-    (feed, "PACE_SECONDS", 0.05),
-    (lane, "_TICK_SECONDS", 0.5),
-    (lean, "_SWEEP_SECONDS", 0.5),
+    (pull, "GULPS_IN_VAIN", 0),
+    (lane, "_TICK_SECONDS", 1.0),
+    (lean, "_SWEEP_SECONDS", 0.2),
     (fold, "EQUITY_SECONDS", 8.0),
-    (control, "CONFIRM_SECONDS", 0.6),
+    (control, "CONFIRM_SECONDS", 0.8),
     # Small pages, so that there are page boundaries.
     (fill_handlers, "PAGE_LIMIT", 4),
     (polling_handlers, "TRADES_PAGE", 4),
@@ -60,12 +60,28 @@ def _refusing(what: str) -> Callable[..., Never]:
 _REFUSALS = tuple((module, name, _refusing(f"{module.__name__}.{name}")) for module, names in _REAL for name in names)
 
 
+# What is read of bytes, by one of these and always alike, and who calls it by its own name for it.
+_READERS: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
+    ("decode_order", (codec, submission_handlers)),
+    ("decode_fill", (codec,)),
+    ("read_intent", (gate, risk_handlers, cancels)),
+)
+
+
 @contextmanager
-def simulated() -> Iterator[None]:
-    """Everything inside is of the seed. Raises AmbientUse where it is not."""
-    decode = _remembering(codec.decode_order)
-    reads = ((reader, "decode_order", decode) for reader in (codec, submission_handlers))
-    changes: list[tuple[ModuleType, str, object]] = [*_REFUSALS, *_PACES, *reads]
+def simulated(*, feed_pace_seconds: float = 0.05) -> Iterator[None]:
+    """Everything inside is of the seed. Raises AmbientUse where it is not. feed_pace_seconds: how far behind followers may be."""
+    changes: list[tuple[ModuleType, str, object]] = [
+        *_REFUSALS,
+        *_PACES,
+        (feed, "PACE_SECONDS", feed_pace_seconds),
+        *(
+            (reader, name, known)
+            for name, readers in _READERS
+            for known in (_remembering(readers[0], name),)
+            for reader in readers
+        ),
+    ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]
     try:
         for module, name, value in changes:
@@ -87,15 +103,16 @@ def quiet_graves() -> Iterator[None]:
         sys.unraisablehook = heard
 
 
-def _remembering(decode: Callable[..., OrderRecord]) -> Callable[..., OrderRecord]:
+def _remembering(owner: ModuleType, name: str) -> Callable[..., object]:
     """What is stored never changes and what is read of it is frozen: the readers of one history share it."""
-    known: dict[tuple[bytes, tuple[tuple[str, object], ...]], OrderRecord] = {}
+    read: Callable[..., object] = getattr(owner, name)
+    known: dict[tuple[object, ...], object] = {}
 
-    def remember(data: bytes, **where: object) -> OrderRecord:
-        key = data, tuple(where.items())
+    def remember(*what: object, **where: object) -> object:
+        key = (*what, *where.values())
         found = known.get(key)
         if found is None:
-            found = known[key] = decode(data, **where)
+            found = known[key] = read(*what, **where)
         return found
 
     return remember

@@ -5,10 +5,10 @@ tests/integration/ports holds it to the real server, claim by claim.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
@@ -23,6 +23,8 @@ from tests.simulation.stream import NANOSECONDS, Acked, Refused, SimStream, Stor
 __all__ = ["BusFaults", "SimBus", "connect"]
 
 _API = "$JS.API."
+_NEXT = "$JS.API.CONSUMER.MSG.NEXT."
+_GET = "$JS.API.STREAM.MSG.GET."
 _ACK = "$JS.ACK."
 _NO_RESPONDERS = b"NATS/1.0 503\r\n\r\n"
 _ASYNC_TAIL_SECONDS = 0.5
@@ -70,6 +72,8 @@ class SimBus:
         self.streams: dict[str, SimStream] = {}
         self.consumers: dict[str, dict[str, Consumer]] = {}
         self.when_stored: list[Callable[[str, Stored], None]] = []
+        self.chance = scheduler.draws("wires").random
+        self.names = scheduler.draws("names")
         self._draws = scheduler.draws("bus")
         self._connections = 0
         self._answers_to_lose = 0
@@ -78,7 +82,7 @@ class SimBus:
         self._starred: dict[str, list[tuple[SimConnection, int]]] = {}
         self._wild: list[tuple[str, SimConnection, int]] = []
         self._subjects_of: dict[SimConnection, dict[int, str]] = {}
-        self._stream_of: dict[str, SimStream | None] = {}
+        self._streams_of: dict[tuple[str, ...], list[SimStream]] = {}
         self._consumers_of: dict[str, list[Consumer]] = {}
         for resource in resources:
             self._call(resource.create, resource.body)
@@ -129,13 +133,13 @@ class SimBus:
         stream = self._stream(subject)
         return _STREAM_NOT_FOUND if stream is None else self._store(stream, subject, data, headers)
 
-    def delay(self, draws: Random) -> float:
-        """How long a frame takes."""
-        faults = self.faults
-        least = faults.delay_seconds_min
-        seconds = least + draws.random() * (faults.delay_seconds_max - least)
-        if faults.slow and draws.random() < faults.slow:
-            seconds += draws.random() * faults.slow_seconds
+    def delay(self) -> float:
+        """How long a packet takes."""
+        faults, chance = self.faults, self.chance
+        seconds = faults.delay_seconds_min
+        seconds += chance() * (faults.delay_seconds_max - seconds)
+        if faults.slow and chance() < faults.slow:
+            seconds += chance() * faults.slow_seconds
         return seconds
 
     # What connections bring.
@@ -176,24 +180,34 @@ class SimBus:
             if not _happens(self.faults.lose_ack, self._draws):
                 self._acknowledge(subject, payload, reply)
             return
-        stream = None if subject.startswith(_API) else self._stream(subject)
-        if stream is None and not subject.startswith(_API):
+        if subject.startswith(_API):
+            if not self.is_leaderless and not self._loses_request():
+                self._serve(subject, payload, reply)
+            return
+        stream = self._stream(subject)
+        if stream is None:
             if not self._publish(subject, reply, payload, headers or None) and reply:
                 self._publish(reply, "", b"", _NO_RESPONDERS)
             return
         if self.is_leaderless or self._loses_request():
             return
-        if stream is not None:
-            answer = self._store(stream, subject, payload, headers)
-            self._publish_copy(subject, payload, headers)
-            if reply:
-                self._answer(reply, self._ack_body(stream, answer))
-        elif subject.startswith("$JS.API.CONSUMER.MSG.NEXT."):
+        answer = self._store(stream, subject, payload, headers)
+        self._publish_copy(subject, payload, headers)
+        if reply:
+            self._answer(reply, self._ack_body(stream, answer))
+
+    def _serve(self, subject: str, payload: bytes, reply: str) -> None:
+        """One call of the API."""
+        if subject.startswith(_NEXT):
             self._pull(subject, payload, reply)
+            return
+        asked = orjson.loads(payload) if payload else {}
+        if subject.startswith(_GET):
+            body = self._read(subject[len(_GET) :], asked)
         else:
-            answer_body = self._call(subject[len(_API) :], orjson.loads(payload) if payload else {})
-            if reply:
-                self._answer(reply, orjson.dumps(answer_body))
+            body = orjson.dumps(self._call(subject[len(_API) :], asked))
+        if reply:
+            self._answer(reply, body)
 
     # Storing and answering.
 
@@ -293,14 +307,12 @@ class SimBus:
     def _call(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         kind, verb, *rest = name.split(".")
         match kind, verb:
-            case "STREAM", "MSG":
-                return self._read(rest[1], body)
             case "STREAM", "INFO":
                 return self._stream_info(rest[0])
             case "STREAM", "CREATE":
                 self.streams[rest[0]] = SimStream({"metadata": {}, **body})
                 self.consumers.setdefault(rest[0], {})
-                self._stream_of.clear()
+                self._streams_of.clear()
                 return self._stream_info(rest[0])
             case "STREAM", "UPDATE":
                 self.streams[rest[0]].config.update(body)
@@ -321,22 +333,12 @@ class SimBus:
             case _:
                 raise AssertionError(f"the simulated bus does not know {name}")
 
-    def _read(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(self, name: str, body: Mapping[str, Any]) -> bytes:
         stream = self.streams.get(name)
         if stream is None:
-            return {"error": _error(_STREAM_NOT_FOUND)}
+            return orjson.dumps({"error": _error(_STREAM_NOT_FOUND)})
         found = stream.last(body["last_by_subj"]) if "last_by_subj" in body else stream.messages.get(body["seq"])
-        if found is None:
-            return {"error": _error(_NOT_FOUND)}
-        message = {
-            "subject": found.subject,
-            "seq": found.sequence,
-            "data": base64.b64encode(found.data).decode(),
-            "time": _moment(found.at_ns),
-        }
-        if found.headers:
-            message["hdrs"] = base64.b64encode(found.headers).decode()
-        return {"message": message}
+        return _NO_MESSAGE if found is None else _message(found)
 
     def _stream_info(self, name: str) -> dict[str, Any]:
         stream = self.streams.get(name)
@@ -371,11 +373,14 @@ class SimBus:
     # Small things.
 
     def _stream(self, subject: str) -> SimStream | None:
-        if subject not in self._stream_of:
-            self._stream_of[subject] = next(
-                (stream for stream in self.streams.values() if covers_any(stream.subjects, subject)), None
-            )
-        return self._stream_of[subject]
+        """Which stream keeps it. Subjects are many and their first two tokens few."""
+        head = tuple(subject.split(".", 2)[:2])
+        streams = self._streams_of.get(head)
+        if streams is None:
+            streams = self._streams_of[head] = [
+                stream for stream in self.streams.values() if any(_may_cover(one, head) for one in stream.subjects)
+            ]
+        return next((stream for stream in streams if covers_any(stream.subjects, subject)), None) if streams else None
 
     def _under(self, stream: SimStream, subject: str) -> list[Consumer]:
         found = self._consumers_of.get(subject)
@@ -400,6 +405,29 @@ def _happens(share: float, draws: Random) -> bool:
 
 def _error(refused: Refused) -> dict[str, Any]:
     return {"code": refused.code, "err_code": refused.error_code, "description": refused.description}
+
+
+_NO_MESSAGE = orjson.dumps({"error": _error(_NOT_FOUND)})
+
+
+@lru_cache(maxsize=1 << 6)
+def _message(found: Stored) -> bytes:
+    """The answer to a read. Most are reads of the same few messages."""
+    message = {
+        "subject": found.subject,
+        "seq": found.sequence,
+        "data": base64.b64encode(found.data).decode(),
+        "time": _moment(found.at_ns),
+    }
+    if found.headers:
+        message["hdrs"] = base64.b64encode(found.headers).decode()
+    return orjson.dumps({"message": message})
+
+
+def _may_cover(pattern: str, head: Sequence[str]) -> bool:
+    """Whether a subject that begins with these two tokens can be under the pattern."""
+    wanted = pattern.split(".", 2)[:2]
+    return all(want in (token, "*", ">") for want, token in zip(wanted, head, strict=False))
 
 
 @cache

@@ -1,6 +1,6 @@
 """A simulated connection of one node to the simulated bus (runtime.transport.Transport), frame by frame and in order both ways.
 
-As over TCP: frames are late, never out of order. A short cut only delays them; a long one, a restart of the bus or the death of the
+As over TCP: frames are late, never out of order, and what is written at one moment mostly arrives together. A short cut only delays them; a long one, a restart of the bus or the death of the
 node loses what is on the wire, and nobody is told what of it had arrived.
 """
 
@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from nats.errors import ConnectionClosedError, FlushTimeoutError
 
@@ -25,9 +25,44 @@ if TYPE_CHECKING:
 
 _FLUSH_SECONDS = 10.0
 _LATER_MAX = 10_000
+_TOGETHER = 0.9
+"""Share of frames that travel in one packet with what was written just before, at the same moment."""
 
 Up = tuple[Callable[..., None], tuple[object, ...]]
 Down = tuple[int, str, str, bytes, bytes | None]
+Frame = TypeVar("Frame", Up, Down)
+
+
+class Wire(Generic[Frame]):
+    """One direction of a connection. `packets`: on the way, the oldest first; each `arriving` is one of them at its end."""
+
+    __slots__ = ("_arriving", "_free_at", "_scheduler", "_server", "_written_at", "packets")
+
+    def __init__(self, server: "SimBus", arriving: Handle) -> None:
+        self.packets: deque[list[Frame]] = deque()
+        self._server: SimBus = server
+        self._scheduler = server.scheduler
+        self._arriving = arriving
+        self._free_at = 0.0
+        self._written_at = -1.0
+
+    def write(self, frame: Frame) -> None:
+        now, server = self._scheduler.now, self._server
+        if now == self._written_at and self.packets and server.chance() < _TOGETHER:
+            self.packets[-1].append(frame)
+            return
+        self._written_at = now
+        self.packets.append([frame])
+        self._free_at = due = max(now + server.delay(), self._free_at)
+        self._scheduler.add_timer(due, self._arriving)
+
+    def written_by(self) -> float:
+        """When the last packet will have arrived."""
+        return max(self._free_at, self._scheduler.now)
+
+    def begin(self) -> None:
+        """A new connection."""
+        self._free_at = self._scheduler.now
 
 
 class SimConnection:
@@ -39,7 +74,6 @@ class SimConnection:
         self._server = server
         self._scheduler = node.scheduler
         self.number = server.count_connection()
-        self._draws = node.scheduler.draws(f"wire:{self.number}")
         self._is_open = False  # the wire
         self._connected = False  # what the client believes
         self._closed = False
@@ -50,15 +84,11 @@ class SimConnection:
         self._back: list[Callable[[], None]] = []
         self._later: list[tuple[str, bytes]] = []
         self._came_back = asyncio.Event()
-        self._up: deque[Up] = deque()
-        self._down: deque[Down] = deque()
-        self._up_free_at = 0.0
-        self._down_free_at = 0.0
         self._pongs: deque[asyncio.Future[bool]] = deque()
         self._settling: list[asyncio.Future[bool]] = []
-        self._context = Context()  # of all that is heard, as of a read loop
-        self._hearing = Handle(node, self._hear, (), self._context, 0.0)
-        self._arriving = Handle(node.scheduler.root, self._arrive, (), self._context, 0.0)
+        context = Context()  # of all that is heard, as of a read loop
+        self._up: Wire[Up] = Wire(server, Handle(node.scheduler.root, self._arrive, (), context))
+        self._down: Wire[Down] = Wire(server, Handle(node, self._hear, (), context))
         server.connections.append(self)
         node.when_dead.append(self._die)
 
@@ -83,19 +113,20 @@ class SimConnection:
         self._try_again()
         await self._came_back.wait()
 
-    async def listen(self, subject: str, sink: Sink) -> int:
+    async def listen(self, subject: str, sink: Sink, *, settle: bool = True) -> int:
         self._numbers += 1
         number = self._numbers
         self._subjects[number] = subject
         self._sinks[number] = sink
         self._send(self._server.subscribe, (self, number, subject))
-        await self._settle()
+        if settle:
+            await self._settle()
         return number
 
-    async def silence(self, number: int) -> None:
+    async def silence(self, number: int, *, settle: bool = True) -> None:
         if self._subjects.pop(number, None) is not None and not self._closed:
             self._send(self._server.unsubscribe, (self, number))
-            if self._connected:
+            if settle and self._connected:
                 await self._settle()
         self._sinks.pop(number, None)
 
@@ -177,61 +208,52 @@ class SimConnection:
         """A black hole: nothing passes, nobody is told. The client's pings notice after a while."""
         if not self.is_cut:
             self.is_cut = True
-            patience = PING_SECONDS * (PINGS_OUTSTANDING_MAX + self._draws.random())
+            patience = PING_SECONDS * (PINGS_OUTSTANDING_MAX + self._server.chance())
             self.node.loop.call_later(patience, self._notice)
 
     def mend(self) -> None:
         """What waited on the wire passes now, if neither side has given the connection up."""
         if self.is_cut:
             self.is_cut = False
-            for _ in self._up:
+            for _ in self._up.packets:
                 self._scheduler.at(0.0, self._arrive)
-            for _ in self._down:
+            for _ in self._down.packets:
                 self.node.loop.call_later(0.0, self._hear)
 
     def reset(self) -> None:
         """The connection is gone, both sides know, and what was on the wire is lost."""
         if self._is_open:
             self._hang_up()
-            self.node.loop.call_later(self._draws.random() * 0.005, self._lose)
+            self.node.loop.call_later(self._server.chance() * 0.005, self._lose)
 
     def deliver(self, number: int, subject: str, reply: str, data: bytes, headers: bytes | None) -> None:
         """From the server to a subscription of this client."""
-        if not self.node.is_alive:
-            return
-        self._down.append((number, subject, reply, data, headers))
-        due = self._scheduler.now + self._server.delay(self._draws)
-        due = max(due, self._down_free_at)
-        self._down_free_at = due
-        self._scheduler.add_timer(due, self._hearing)
+        if self.node.is_alive:
+            self._down.write((number, subject, reply, data, headers))
 
     def pong(self) -> None:
         self.deliver(0, "", "", b"", None)
 
     def _send(self, action: Callable[..., None], arguments: tuple[object, ...]) -> None:
         if self._is_open and self.node.is_alive:
-            self._up.append((action, arguments))
-            due = self._scheduler.now + self._server.delay(self._draws)
-            due = max(due, self._up_free_at)
-            self._up_free_at = due
-            self._scheduler.add_timer(due, self._arriving)
+            self._up.write((action, arguments))
 
     def _arrive(self) -> None:
-        if self._up and not self.is_cut:
-            action, arguments = self._up.popleft()
-            action(*arguments)
+        if self._up.packets and not self.is_cut:
+            for action, arguments in self._up.packets.popleft():
+                action(*arguments)
 
     def _hear(self) -> None:
-        if not self._down or self.is_cut:
+        if not self._down.packets or self.is_cut:
             return
-        number, subject, reply, data, headers = self._down.popleft()
-        if number == 0:
-            if self._pongs and not (pong := self._pongs.popleft()).done():
-                pong.set_result(True)
-            return
-        sink = self._sinks.get(number)
-        if sink is not None:
-            sink(subject.encode(), reply.encode(), data, headers)
+        for number, subject, reply, data, headers in self._down.packets.popleft():
+            if number == 0:
+                if self._pongs and not (pong := self._pongs.popleft()).done():
+                    pong.set_result(True)
+                continue
+            sink = self._sinks.get(number)
+            if sink is not None and self.node.is_alive:
+                sink(subject.encode(), reply.encode(), data, headers)
 
     def _notice(self) -> None:
         if self.is_cut:
@@ -249,7 +271,7 @@ class SimConnection:
         self._wait_and_try()
 
     def _wait_and_try(self) -> None:
-        self.node.loop.call_later(RECONNECT_WAIT_SECONDS * (0.5 + self._draws.random()), self._try_again)
+        self.node.loop.call_later(RECONNECT_WAIT_SECONDS * (0.5 + self._server.chance()), self._try_again)
 
     def _try_again(self) -> None:
         if self._closed or self._connected:
@@ -258,7 +280,8 @@ class SimConnection:
             self._wait_and_try()
             return
         self._is_open = self._connected = True
-        self._up_free_at = self._down_free_at = self._scheduler.now
+        self._up.begin()
+        self._down.begin()
         for number, subject in self._subjects.items():
             self._send(self._server.subscribe, (self, number, subject))
         later, self._later = self._later, []
@@ -270,19 +293,18 @@ class SimConnection:
 
     def _hang_up(self) -> None:
         self._is_open = False
-        self._up.clear()
-        self._down.clear()
+        self._up.packets.clear()
+        self._down.packets.clear()
         self._server.forget(self)
 
     def _die(self) -> None:
         """The kernel closes a dead process's sockets; what it had written still arrives, unless the wire is cut."""
         self._is_open = False
-        self._down.clear()
+        self._down.packets.clear()
         if self.is_cut:
             self._hang_up()
         else:
-            due = max(self._up_free_at, self._scheduler.now)
-            self._scheduler.at(due - self._scheduler.now + 0.0001, self._server.forget, self)
+            self._scheduler.at(self._up.written_by() - self._scheduler.now + 0.0001, self._server.forget, self)
 
 
 def _give_up(pong: asyncio.Future[bool]) -> None:
@@ -294,10 +316,9 @@ async def connect(server: "SimBus", node: Node, *, service: str, limits: Limits 
     """As runtime.connection.connect: the real requests, JetStream and all above them, over a simulated wire. To be awaited on the node."""
     client = SimConnection(server, node)
     await client.connect()
-    draws = node.scheduler.draws(f"names:{client.number}")
 
     def draw(count: int) -> str:
-        return draws.randbytes(count).hex()
+        return server.names.randbytes(count).hex()
 
     requests = Requests(client, inbox=inbox_of(service), draw=draw)
     await requests.start()

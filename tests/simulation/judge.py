@@ -21,8 +21,7 @@ from ordergate.simulator.oracle import (
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import AccountName, ClientOrderId
 from ordergate.trading.order import Order
-from ordergate.wire import streams
-from ordergate.wire.codec import decode_fill, decode_order, decode_position
+from ordergate.wire import codec, streams
 from ordergate.wire.subjects import IntentKind
 from tests.simulation.stream import Stored
 from tests.simulation.world import Published, World, at_ms
@@ -130,11 +129,14 @@ def _fills(world: World) -> list[Fill]:
 
 
 def _order(message: Stored) -> Order:
-    return decode_order(message.data, sequence=message.sequence, stored_at_ms=0).order
+    stored_at_ms = message.at_ns // 1_000_000
+    return codec.decode_order(
+        message.data, sequence=message.sequence, stored_at_ms=stored_at_ms, subject=message.subject
+    ).order
 
 
 def _fill(message: Stored) -> Fill:
-    return decode_fill(message.data)
+    return codec.decode_fill(message.data, subject=message.subject)
 
 
 def _decoded(world: World, stream: str, decode: Callable[[Stored], T]) -> list[T]:
@@ -149,7 +151,7 @@ def _decoded(world: World, stream: str, decode: Callable[[Stored], T]) -> list[T
 def _positions(world: World) -> dict[PositionId, Decimal]:
     found: dict[PositionId, Decimal] = {}
     for message in world.bus.streams[streams.POSITIONS].messages.values():
-        position = decode_position(message.data)
+        position = codec.decode_position(message.data)
         for side, leg in position.legs.items():
             found[AccountName(position.account), position.symbol, side] = leg.quantity
     return found

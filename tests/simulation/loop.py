@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from random import Random
 from typing import Any, Never, TypeVar
@@ -46,26 +47,20 @@ class Failure:
 class Handle:
     """A callback that waits for its turn."""
 
-    __slots__ = ("_when", "args", "callback", "context", "gone", "node")
+    __slots__ = ("args", "callback", "context", "gone", "node")
 
-    def __init__(
-        self, node: "Node", callback: Callable[..., object], args: tuple[Any, ...], context: Context, when: float
-    ) -> None:
+    def __init__(self, node: "Node", callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> None:
         self.node = node
         self.callback = callback
         self.args = args
         self.context = context
         self.gone = False
-        self._when = when
 
     def cancel(self) -> None:
         self.gone = True
 
     def cancelled(self) -> bool:
         return self.gone
-
-    def when(self) -> float:
-        return self._when
 
 
 class Scheduler:
@@ -74,7 +69,6 @@ class Scheduler:
     def __init__(self, seed: int, *, shuffle: bool = False) -> None:
         self.seed = seed
         self.now = 0.0
-        self.steps = 0
         self.failures: list[Failure] = []
         self.nodes: list[Node] = []
         self._shuffle = shuffle
@@ -85,6 +79,11 @@ class Scheduler:
         self._stopped = False
         self._running: NodeLoop | None = None
         self.root = self.node(_WORLD)
+
+    @property
+    def steps(self) -> int:
+        """Made so far, by all nodes."""
+        return sum(node.steps for node in self.nodes)
 
     def draws(self, name: str) -> Random:
         """A stream of chance of its own: drawing more from one does not change what another gives."""
@@ -98,11 +97,7 @@ class Scheduler:
 
     def at(self, seconds: float, action: Callable[..., object], *args: Any) -> Handle:
         """Call `action` after that many seconds of world time, as nobody's process."""
-        when = self.now + seconds
-        handle = Handle(self.root, action, args, _EMPTY, when)
-        self._timed = timed = self._timed + 1
-        heappush(self._timers, (when, timed, handle))
-        return handle
+        return self.add_timer(self.now + seconds, Handle(self.root, action, args, _EMPTY))
 
     def stop(self) -> None:
         """End `run` after the step that runs now."""
@@ -116,15 +111,24 @@ class Scheduler:
         self._stopped = False
         self._running = None
         limit = self.now + seconds
+        ready, timers = self._ready, self._timers
         try:
             while True:
-                if self._ready:
+                if ready:
                     self._run_ready()
                 if self._stopped or (until is not None and until()):
                     return True
-                if not self._jump(limit):
+                if not timers or timers[0][0] > limit:
                     self.now = limit
                     return False
+                when, _, handle = heappop(timers)
+                if handle.gone:
+                    continue
+                self.now = max(self.now, when)
+                if handle.node.halted or (timers and timers[0][0] <= when):
+                    self._make_ready(when, handle)
+                else:  # alone at its moment: there is nothing to draw
+                    self._step(handle.node, handle)
         finally:
             _set_running_loop(None)
 
@@ -156,55 +160,52 @@ class Scheduler:
 
     def _run_ready(self) -> None:
         """Everything that can run at this moment, each next one drawn."""
-        ready, draw, shuffle, running = self._ready, self._order.random, self._shuffle, self._running
-        last_step = self.steps + STEPS_AT_ONE_MOMENT_MAX
+        ready, draw, shuffle, step = self._ready, self._order.random, self._shuffle, self._step
+        steps_left = STEPS_AT_ONE_MOMENT_MAX
         while ready and not self._stopped:
             many = len(ready)
             place = int(draw() * many) if many > 1 else 0
             node = ready[place]
             waiting = node.ready
-            if node.halted or not waiting:
+            if waiting and not node.halted:
+                if shuffle and len(waiting) > 1:
+                    waiting.rotate(-int(draw() * len(waiting)))
+                handle = waiting.popleft()
+                if not handle.gone:
+                    step(node, handle)
+                    steps_left -= 1
+                    if not steps_left:
+                        raise Livelock(f"{STEPS_AT_ONE_MOMENT_MAX} steps at {self.now} s, the last of {node.name}")
+            if not waiting or node.halted:
                 node.is_listed = False
                 last = ready.pop()
                 if last is not node:
                     ready[place] = last
-                continue
-            if shuffle and len(waiting) > 1:
-                waiting.rotate(-int(draw() * len(waiting)))
-            handle = waiting.popleft()
-            if handle.gone:
-                continue
-            if node.loop is not running:
-                running = self._running = node.loop
-                _set_running_loop(running)  # type: ignore[arg-type]
-            self.steps += 1
-            node.steps = step = node.steps + 1
-            if step == node.dies_at_step:
-                node.crash()
-                continue
-            try:
-                handle.context.run(handle.callback, *handle.args)
-            except Exception as error:  # noqa: BLE001 - a callback's failure is its node's, the world goes on
-                node.fail(f"callback {handle.callback!r}", error)
-            if self.steps > last_step:
-                raise Livelock(f"{STEPS_AT_ONE_MOMENT_MAX} steps at {self.now} s, the last of {node.name}")
 
-    def _jump(self, limit: float) -> bool:
-        """To the next timer; all that are due at that moment become ready. False: there is none before the limit."""
+    def _step(self, node: "Node", handle: Handle) -> None:
+        if node.loop is not self._running:
+            self._running = node.loop
+            _set_running_loop(node.loop)  # type: ignore[arg-type]
+        node.steps = step = node.steps + 1
+        if step == node.dies_at_step:
+            node.crash()
+            return
+        try:
+            handle.context.run(handle.callback, *handle.args)
+        except Exception as error:  # noqa: BLE001 - a callback's failure is its node's, the world goes on
+            node.fail(f"callback {handle.callback!r}", error)
+
+    def _make_ready(self, when: float, handle: Handle) -> None:
+        """All that are due at this moment."""
         timers = self._timers
-        while timers and timers[0][2].gone:
-            heappop(timers)
-        if not timers or timers[0][0] > limit:
-            return False
-        when = timers[0][0]
-        self.now = max(self.now, when)
-        while timers and timers[0][0] <= when:
-            handle = heappop(timers)[2]
+        while True:
             node = handle.node
             node.ready.append(handle)
             if not node.is_listed and not node.halted:
                 self.list_node(node)
-        return True
+            if not timers or timers[0][0] > when:
+                return
+            handle = heappop(timers)[2]
 
 
 class Node:
@@ -326,6 +327,9 @@ class NodeLoop:
         self._scheduler = node.scheduler
         self._born = born
         self._rate = rate
+        self.create_future: Callable[[], asyncio.Future[Any]] = partial(asyncio.Future, loop=self)  # type: ignore[arg-type]
+
+    get_debug = bool  # asked for each future and task; it is false
 
     def __repr__(self) -> str:
         return f"<loop of {self._node.name}>"
@@ -337,7 +341,7 @@ class NodeLoop:
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
         node = self._node
-        handle = Handle(node, callback, args, context or copy_context(), 0.0)
+        handle = Handle(node, callback, args, context or copy_context())
         if node.is_alive:
             node.ready.append(handle)
             if not node.is_listed and not node.halted:
@@ -347,27 +351,18 @@ class NodeLoop:
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
-        if self._rate != 1.0:
-            return self.call_at(self.time() + max(0.0, delay), callback, *args, context=context)
-        when = self._scheduler.now
-        if delay > 0.0:
-            when += delay
-        handle = Handle(self._node, callback, args, context or copy_context(), when)
+        handle = Handle(self._node, callback, args, context or copy_context())
         if self._node.is_alive:
+            when = self._scheduler.now
+            if delay > 0.0:
+                when += delay / self._rate
             self._scheduler.add_timer(when, handle)
         return handle
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
-        handle = Handle(self._node, callback, args, context or copy_context(), when)
-        if self._node.is_alive:
-            moment = when if self._rate == 1.0 else self._born + (when - self._born) / self._rate
-            self._scheduler.add_timer(max(self._scheduler.now, moment), handle)
-        return handle
-
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)  # type: ignore[arg-type]
+        return self.call_later(when - self.time(), callback, *args, context=context)
 
     def create_task(
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
@@ -386,9 +381,6 @@ class NodeLoop:
             return
         error = context.get("exception")
         self._node.fail(str(context.get("message")), error or RuntimeError(str(context.get("message"))))
-
-    def get_debug(self) -> bool:
-        return False
 
     def is_running(self) -> bool:
         return self._node.is_alive

@@ -102,6 +102,7 @@ class Plan:
     wall_offsets_ms: tuple[int, ...]
     request_seconds: float
     slow_budget: float  # chance that a request waits long for budget
+    feed_pace_seconds: float  # how far behind followers of the ledger may be
 
     @property
     def orders(self) -> int:
@@ -126,6 +127,7 @@ def draw_plan(seed: int) -> Plan:
         wall_offsets_ms=tuple(drawn.randint(-200, 200) for _ in range(16)),
         request_seconds=drawn.choice((0.7, 1.2, 3.0)),
         slow_budget=_perhaps(drawn, 0.4, 0.3),
+        feed_pace_seconds=drawn.choice((0.0, 0.0, 0.0, 0.05)),
     )
 
 

@@ -57,8 +57,12 @@ def tell_history(seed: int, *, control: str | None = None) -> tuple[Verdict, lis
 
 
 def _run(seed: int, *, control: str | None, record: bool) -> tuple[Verdict, list[Moment]]:
-    with simulated(), CONTROLS[control].built_in() if control else nullcontext():
-        world = World(draw_plan(seed), record=record)
+    plan = draw_plan(seed)
+    with (
+        simulated(feed_pace_seconds=plan.feed_pace_seconds),
+        CONTROLS[control].built_in() if control else nullcontext(),
+    ):
+        world = World(plan, record=record)
         world.run(agree)
         verdict = judge(world)
         world.close()
@@ -81,6 +85,7 @@ def run_chunk(first: int, count: int, control: str | None = None) -> Tally:
                 what = f"[{first_one.promise}] {first_one.account} {first_one.client_order_id}: {first_one.what}"
                 tally.broken.append(Broken(seed, what))
             gc.collect()
+            gc.freeze()  # what is left is known for good: names, caches
     return tally
 
 

@@ -200,7 +200,7 @@ def _size(subject: str, data: bytes, headers: bytes) -> int:
     return 30 + len(subject) + len(data) + (4 + len(headers) if headers else 0)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 10)
 def covers(pattern: str, subject: str) -> bool:
     """Whether a subject is under a pattern."""
     wanted, tokens = pattern.split("."), subject.split(".")
@@ -212,7 +212,7 @@ def covers(pattern: str, subject: str) -> bool:
     )
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 10)
 def covers_any(patterns: tuple[str, ...], subject: str) -> bool:
     """Whether a subject is under one of the patterns."""
     return any(covers(pattern, subject) for pattern in patterns)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -19,6 +20,7 @@ from ordergate.runtime.declared import declared
 from ordergate.runtime.jetstream import Ack
 from ordergate.runtime.lean import header_block
 from ordergate.runtime.presence import present
+from ordergate.runtime.provision import Resource
 from ordergate.runtime.settings import AccountSettings, Installation
 from ordergate.runtime.shelf import bucket_subject
 from ordergate.simulator.config import AccountConfig, FlowConfig, SimulatorConfig, SymbolConfig
@@ -26,6 +28,7 @@ from ordergate.trading.errors import Unavailable
 from ordergate.trading.ids import AccountName
 from ordergate.trading.order import TERMINAL
 from ordergate.trading.scope import Scope
+from ordergate.venues.zetarium.declaration import DECLARATION
 from ordergate.wire import keys, streams, subjects
 from ordergate.wire.messages import MSG_ID, KillAcknowledgement, KillDocument
 from ordergate.wire.subjects import IntentKind
@@ -110,10 +113,10 @@ class World:
         self.published = [Published(ask) for ask in plan.asks]
         self._records = record
         self._draw = self.scheduler.draws("world")
-        self._accounts = tuple(_account(plan, name) for name in plan.accounts)
+        self._accounts = tuple(_account(name) for name in plan.accounts)
         self.bus = SimBus(
             self.scheduler,
-            resources=declared(Installation(accounts=self._accounts)),
+            resources=_resources(plan.accounts),
             cluster=plan.is_cluster,
             faults=plan.bus_faults,
         )
@@ -170,7 +173,9 @@ class World:
         told = sha256(f"{self.scheduler.steps} {self.scheduler.now!r}".encode())
         for name in sorted(self.bus.streams):
             for message in self.bus.streams[name].messages.values():
-                told.update(repr(message).encode())
+                told.update(f"{message.sequence} {message.subject} {message.at_ns} ".encode())
+                told.update(message.headers)
+                told.update(message.data)
         told.update(repr(self.venue.executed()).encode())
         return told.hexdigest()
 
@@ -235,10 +240,12 @@ class World:
         bus = await connect(self.bus, node, service=STRATEGY_NODE)
         for entry in self.published:
             if entry.sequence is None:
-                node.spawn(self._publish(node, bus, entry), name="publish", watched=False)
+                node.loop.call_later(entry.ask.at - self.scheduler.now, self._begin_publishing, node, bus, entry)
+
+    def _begin_publishing(self, node: Node, bus: Bus, entry: Published) -> None:
+        node.spawn(self._publish(node, bus, entry), name="publish", watched=False)
 
     async def _publish(self, node: Node, bus: Bus, entry: Published) -> None:
-        await node.clock.sleep(max(0.0, entry.ask.at - self.scheduler.now))
         if not entry.body:
             entry.body = _body(entry.ask, node.clock.now_ms())
         ask = entry.ask
@@ -485,9 +492,15 @@ def at_ms(seconds: float) -> float:
     return EPOCH_MS + seconds * 1000
 
 
-def _account(plan: Plan, name: AccountName) -> AccountSettings:
+@cache
+def _resources(accounts: tuple[AccountName, ...]) -> tuple[Resource, ...]:
+    return declared(Installation(accounts=tuple(_account(name) for name in accounts)))
+
+
+@cache
+def _account(name: AccountName) -> AccountSettings:
     return AccountSettings(
-        venue=plan.declaration.venue,
+        venue=DECLARATION.venue,
         account=name,
         base_url="http://127.0.0.1:1",
         symbols=tuple(market.symbol for market in MARKETS),
