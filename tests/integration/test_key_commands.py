@@ -14,6 +14,7 @@ from ordergate.access.keys.rotation import KeyState
 from ordergate.cli.app import run
 from ordergate.trading.errors import UnsafeKeyFile, WrongKey
 from tests.venue_cards.desk import KEYS, Exchange, open_exchange
+from tests.venue_cards.kits import KITS
 
 DAY_SECONDS = 86_400
 
@@ -79,7 +80,7 @@ async def test_a_key_that_others_can_read_is_listed_as_unreadable(
 
 
 async def test_a_new_key_is_verified_and_takes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with open_exchange() as exchange:
+    async with open_exchange(KITS["zetarium"]) as exchange:
         config = installation(tmp_path, exchange.url)
         write_key(tmp_path / "poller.next", "main_trade")
         assert await command(config, "verify") == 0
@@ -96,7 +97,7 @@ async def test_a_new_key_is_verified_and_takes_over(tmp_path: Path, capsys: pyte
 
 
 async def test_another_rotation_waits_until_the_old_key_is_gone(tmp_path: Path) -> None:
-    async with open_exchange() as exchange:
+    async with open_exchange(KITS["zetarium"]) as exchange:
         config = installation(tmp_path, exchange.url)
         for name, code in (("main_trade", 0), ("other_read", 1)):
             write_key(tmp_path / "poller.next", name)
@@ -117,7 +118,7 @@ async def refused(exchange: Exchange, folder: Path, name: str) -> None:
 async def test_a_key_that_the_venue_refuses_does_not_take_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with open_exchange() as exchange:
+    async with open_exchange(KITS["zetarium"]) as exchange:
         for name in ("expired", "elsewhere"):
             await refused(exchange, tmp_path, name)
     assert not any(secret in capsys.readouterr().err for pair in KEYS.values() for secret in pair)
@@ -141,7 +142,7 @@ async def test_a_leaked_key_is_taken_away_and_does_not_come_back(
 
 
 async def test_a_rotation_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
-    async with open_exchange() as exchange:
+    async with open_exchange(KITS["zetarium"]) as exchange:
         config = installation(tmp_path, exchange.url)
         write_key(tmp_path / "poller.next", "main_trade")
         os.link(tmp_path / "poller", tmp_path / "poller.old")

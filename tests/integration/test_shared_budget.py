@@ -175,7 +175,7 @@ async def test_a_crash_loop_without_an_owner_spends_one_fall_back_and_not_one_a_
 
 
 async def test_limits_that_the_venue_publishes_hold_for_every_process_and_for_those_that_start_later(
-    start: Start,
+    start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     owner, other = await start("order_submission"), await start("status_polling")
     await eventually(lambda: owns(owner))
@@ -185,6 +185,8 @@ async def test_limits_that_the_venue_publishes_hold_for_every_process_and_for_th
     nonsense = Published(scope=Scope.ADDRESS, limit=0, window_ms=DAY, at_ms=now_ms)
     (refused,) = other.limiter.publish([lower, yesterday, nonsense])
     assert "above zero" in str(refused)
+    other.limiter.publish([nonsense])
+    assert capsys.readouterr().out.count("a published limit is refused") == 1
     await eventually(lambda: owner.limiter.used(Scope.ORDERS)[1] == 100)
     assert owner.limiter.used(Scope.REQUESTS)[1] == 2_000
     assert await spend(owner, ORDER, Priority.PLACE, seconds=0.05) == 80

@@ -58,11 +58,10 @@ class Allowance:
     # As access.limiter.Budget.
 
     def take(self, weights: Weights, priority: Priority, now_ms: int) -> int:
-        treasury, tenure = self._treasury, self._tenure
-        if treasury is not None and tenure is not None and self._monotonic() < tenure.until:
-            wait_ms = treasury.take(weights, priority, now_ms)
-        else:
-            wait_ms = self._take_without_owning(weights, priority, now_ms)
+        treasury = self.treasury
+        if treasury is not None:
+            return treasury.take(weights, priority, now_ms)  # which knows what was called here
+        wait_ms = self._take_without_owning(weights, priority, now_ms)
         if not wait_ms:
             self._note_spent(weights, now_ms)
         return wait_ms
@@ -79,7 +78,11 @@ class Allowance:
         return self._wait_for_lease(weights, priority, now_ms)
 
     def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None:
-        (self.treasury or self._fallback).charge(weights, granted_at_ms=granted_at_ms, now_ms=now_ms)
+        treasury = self.treasury
+        if treasury is not None:
+            treasury.charge(weights, granted_at_ms=granted_at_ms, now_ms=now_ms)
+            return
+        self._fallback.charge(weights, granted_at_ms=granted_at_ms, now_ms=now_ms)
         for scope, weight in weights.items():
             if now_ms // self._windows[scope] != granted_at_ms // self._windows[scope]:
                 self._note_spent({scope: weight}, now_ms)
@@ -125,6 +128,7 @@ class Allowance:
         return self._treasury if tenure is not None and self._monotonic() < tenure.until else None
 
     def own(self, treasury: Treasury, tenure: Tenure) -> None:
+        self.disown()
         for scope in self.scopes:
             treasury.bucket(scope).follow(self._fallback.bucket(scope))
         self._treasury, self._tenure = treasury, tenure
@@ -132,7 +136,18 @@ class Allowance:
         self._later.clear()
 
     def disown(self) -> None:
+        for key, amount in self._called_as_owner().items():
+            self._spent[key] = self._spent.get(key, 0) + amount
+        self._forget_old()
         self._treasury = self._tenure = None
+
+    def _called_as_owner(self) -> dict[tuple[Scope, int], int]:
+        treasury = self._treasury
+        if treasury is None:
+            return {}
+        return {
+            (scope, window): amount for scope in self.scopes for window, amount in treasury.bucket(scope).own().items()
+        }
 
     # Leasing.
 
@@ -173,6 +188,8 @@ class Allowance:
     def spent_and_held(self, now_ms: int) -> Windowed:
         """This process's word to a fresh owner: what it spent in the windows that may still run, and what it still holds."""
         found = dict(self._spent)
+        for key, amount in self._called_as_owner().items():
+            found[key] = found.get(key, 0) + amount
         for scope, window_ms in self._windows.items():
             held = self._purse.held(scope, now_ms)
             if held:
@@ -245,6 +262,21 @@ class Allowances:
         parts = self._parts(weights)
         if len(parts) == 1:
             return parts[0][0].take(weights, priority, now_ms)
+        owned = []
+        for allowance, part in parts:
+            treasury = allowance.treasury
+            if treasury is None:
+                return self._take_each(parts, priority, now_ms)
+            wait_ms = treasury.wait_ms(part, priority, now_ms)
+            if wait_ms:
+                return wait_ms
+            owned.append((treasury, part))
+        for treasury, part in owned:
+            treasury.count(part, priority, now_ms)
+        return 0
+
+    @staticmethod
+    def _take_each(parts: Sequence[tuple[Allowance, Weights]], priority: Priority, now_ms: int) -> int:
         wait_ms = max(allowance.wait_ms(part, priority, now_ms) for allowance, part in parts)
         if not wait_ms:
             for allowance, part in parts:

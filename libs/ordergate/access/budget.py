@@ -150,10 +150,11 @@ class Part:
 
 
 class _Count:
-    __slots__ = ("cancels", "everybody", "ours")
+    __slots__ = ("cancels", "everybody", "ours", "own")
 
     def __init__(self) -> None:
-        self.ours = 0
+        self.ours = 0  # of this budget: what was called here, and what was lent
+        self.own = 0  # of ours, what was called here
         self.everybody = 0
         self.cancels = 0  # of ours; what they may use above the plan they take there, and not from lookups and orders
 
@@ -228,16 +229,24 @@ class Bucket:
         return room if first == last else min(room, self._room_in(last, priority, now_ms))
 
     def add(self, weight: int, priority: Priority, now_ms: int) -> None:
+        """A call from here."""
         first, last = self.windows(now_ms)
-        self._add(first, weight, priority)
+        self._add(first, weight, priority, weight)
         if last != first:
-            self._add(last, weight, priority)
+            self._add(last, weight, priority, weight)
+
+    def lend(self, weight: int, priority: Priority, now_ms: int) -> None:
+        """For calls of others."""
+        first, last = self.windows(now_ms)
+        self._add(first, weight, priority, 0)
+        if last != first:
+            self._add(last, weight, priority, 0)
 
     def add_late(self, weight: int, *, granted_at_ms: int, now_ms: int) -> None:
         for window in range(
             max(self.windows(granted_at_ms)[1] + 1, self.windows(now_ms)[0]), self.windows(now_ms)[1] + 1
         ):
-            self._add(window, weight, Priority.POLL)
+            self._add(window, weight, Priority.POLL, weight)
 
     def wait_ms(self, priority: Priority, weight: int, now_ms: int) -> int:
         """After how long it is worth asking again for what does not fit now."""
@@ -293,8 +302,12 @@ class Bucket:
             self._reckon()
 
     def ours(self) -> dict[int, int]:
-        """What this process has used, by window."""
+        """What was called here, lent, or used before, by window."""
         return {window: count.ours for window, count in self._counts.items() if count.ours}
+
+    def own(self) -> dict[int, int]:
+        """What was called here, by window."""
+        return {window: count.own for window, count in self._counts.items() if count.own}
 
     def _hold(self, limit: int) -> None:
         self._published = self.limit = limit
@@ -317,9 +330,10 @@ class Bucket:
         # A cancel is 0; for all others the cancels above the plan are not there.
         return room + min(count.cancels, self._extra) if priority and count.cancels else room
 
-    def _add(self, window: int, weight: int, priority: Priority) -> None:
+    def _add(self, window: int, weight: int, priority: Priority, own: int) -> None:
         count = self._counts.get(window) or self._count(window)
         count.ours += weight
+        count.own += own
         count.everybody += weight
         if not priority:
             count.cancels += weight
@@ -366,8 +380,17 @@ class Budget:
 
     def wait_ms(self, weights: Weights, priority: Priority, now_ms: int) -> int:
         """As `take`, but nothing is counted."""
-        fits = all(self._buckets[scope].room(priority, now_ms) >= weight for scope, weight in weights.items())
-        return 0 if fits else self._wait_ms(weights, priority, now_ms)
+        buckets = self._buckets
+        for scope, weight in weights.items():
+            if buckets[scope].room(priority, now_ms) < weight:
+                return self._wait_ms(weights, priority, now_ms)
+        return 0
+
+    def count(self, weights: Weights, priority: Priority, now_ms: int) -> None:
+        """A call for which `wait_ms` has just said 0."""
+        buckets = self._buckets
+        for scope, weight in weights.items():
+            buckets[scope].add(weight, priority, now_ms)
 
     def charge(self, weights: Weights, *, granted_at_ms: int, now_ms: int) -> None:
         """A call that was taken then goes out now: it counts in the window that runs, if it does not already, whether there is room or not."""

@@ -33,6 +33,7 @@ class Freeze:
 
 WhenFrozen = Callable[[Freeze], None]
 WhenPublished = Callable[[Sequence[Published]], None]
+WhenRefused = Callable[[WrongLimit], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Limiter:
     """A budget with a bounded queue in front. now_ms gives the venue's time as well as it is known.
 
     A freeze is kept by the monotonic clock: no step of any clock ends it early. when_frozen hears of each that the venue told this limiter,
-    when_published of the limits that it published here.
+    when_published of the limits that it published here, when_refused of each of them that cannot be one.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Limiter:
         queue_max: int = 1_000,
         when_frozen: WhenFrozen | None = None,
         when_published: WhenPublished | None = None,
+        when_refused: WhenRefused | None = None,
     ) -> None:
         self._budget = budget
         self._clock = clock
@@ -82,6 +84,7 @@ class Limiter:
         self._queue_max = queue_max
         self._when_frozen = when_frozen
         self._when_published = when_published
+        self._when_refused = when_refused
         self._frozen_until = 0.0  # monotonic seconds; 0: not at all
         self._thawed_at = 0.0  # when the last freeze that the venue told us ended, or will
         self._throttles = 0  # freezes without a rest between them
@@ -194,6 +197,8 @@ class Limiter:
                 self._budget.adopt(published, now_ms)
             except WrongLimit as wrong:
                 refused.append(wrong)
+                if self._when_refused is not None:
+                    self._when_refused(wrong)
             else:
                 taken.append(published)
         if taken:

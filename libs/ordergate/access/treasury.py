@@ -71,7 +71,7 @@ class Treasury(Budget):
             return Later(
                 scope=wish.scope, priority=wish.priority, at_ms=now_ms + bucket.wait_ms(wish.priority, 1, now_ms)
             )
-        bucket.add(amount, wish.priority, now_ms)
+        bucket.lend(amount, wish.priority, now_ms)
         from_ms, until_ms = bucket.valid(now_ms)
         return Lease(scope=wish.scope, priority=wish.priority, amount=amount, from_ms=from_ms, until_ms=until_ms)
 

@@ -604,6 +604,7 @@ class SharedBudget:
     queue_max: int = 1_000
     limiter: Limiter = field(init=False)
     _allowances: Allowances = field(init=False)
+    _refused: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._allowances = Allowances((self.account.allowance, self.address.allowance))
@@ -614,9 +615,16 @@ class SharedBudget:
             queue_max=self.queue_max,
             when_frozen=self._tell,
             when_published=self._publish,
+            when_refused=self._refuse,
         )
         self.account.join(self.limiter)
         self.address.join(self.limiter)
+
+    def _refuse(self, wrong: WrongLimit) -> None:
+        """Said once: a venue publishes the same nonsense at each reading."""
+        if str(wrong) not in self._refused:
+            self._refused.add(str(wrong))
+            structlog.get_logger("budget").error("a published limit is refused", reason=str(wrong), alarm="wrong_limit")
 
     def _publish(self, limits: Sequence[Published]) -> None:
         for pool in (self.account, self.address):
