@@ -175,7 +175,7 @@ class Limiter:
         self._throttles = self._throttles + 1 if since < REST_SECONDS and self._throttles else 1
         if self._throttles == 1:
             return 0
-        longer = min(2 ** (self._throttles - 2), BACK_OFF_SECONDS_MAX) * 1_000
+        longer = min(1 << min(self._throttles - 2, 10), BACK_OFF_SECONDS_MAX) * 1_000
         return longer * 2 if self.raining else longer
 
     def freeze(self, *, for_ms: int) -> None:
