@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _NAMED_BY = (
     ("orderId", "origClientOrderId"),
     ("cancelOrderId", "cancelOrigClientOrderId"),
-    ("", "newClientOrderId"),
 )
 
 
