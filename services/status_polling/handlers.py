@@ -34,6 +34,7 @@ from ordergate.trading.ids import (
     Symbol,
     TradeId,
     VenueName,
+    VenueOrderId,
     derive_client_order_id,
     derive_error_id,
 )
@@ -57,6 +58,7 @@ TRADES_PAGE = 1000
 LOOKUPS_AT_ONCE = 4
 SYMBOLS_LISTED_MAX = 20
 """Beyond this one list of all is cheaper than one of each, at any venue of ours."""
+NAMES_KEPT = 1_000
 POSITION_READINGS = 4
 POSITION_PAUSE_SECONDS = 0.25
 VENUE_TIME_SECONDS = 1.0
@@ -106,6 +108,8 @@ class PollingDesk:
         self._sequence = 0
         self._changed = asyncio.Event()
         self._drifting: set[str] = set()
+        # Of orders whose trades bear no client id, as the venue says.
+        self._names: dict[VenueOrderId, ClientOrderId] = {}
         self._venue_time_ms = 0
         self._venue_time_read_at = float("-inf")
         self.rebuilt = asyncio.Event()
@@ -371,12 +375,27 @@ class PollingDesk:
         while True:
             start = None if from_id is None else TradeId(from_id)
             page = await self._reading.trades(order.key.symbol, from_id=start, limit=TRADES_PAGE)
-            if any(_may_be_of(order, trade) for trade in page):
-                return False
+            for trade in page:
+                if _may_be_of(order, trade) and not await self._is_of_another(order, trade):
+                    return False
             if len(page) < TRADES_PAGE:
                 break
             from_id = page[-1].trade_id
         return await self._positions_agree(order)
+
+    async def _is_of_another(self, order: Order, trade: VenueTrade) -> bool:
+        """Of a trade that bears no client id: whether the venue gives its order another one than this order's."""
+        if trade.client_order_id is not None:
+            return False
+        named = self._names.get(trade.venue_order_id)
+        if named is None:
+            view = await self._reading.order(order.key.symbol, trade.venue_order_id)
+            if view is None or view.client_order_id is None:
+                return False
+            named = self._names[trade.venue_order_id] = view.client_order_id
+            while len(self._names) > NAMES_KEPT:
+                del self._names[next(iter(self._names))]
+        return named != order.key.client_order_id
 
     async def _positions_agree(self, order: Order) -> bool:
         """Whether ours is the venue's. Where much is traded ours runs behind by a moment, so a disagreement is looked at again before it counts.
