@@ -34,6 +34,7 @@ class World:
     venue_ahead_ms: int = 0
     declaration: Declaration = DECLARATION
     shown: VenueView | None = None
+    named: dict[VenueOrderId, VenueView] = field(default_factory=dict)  # what is shown by the venue's id
     trades_shown: list[VenueTrade] = field(default_factory=list)
     positions_shown: list[VenuePosition] = field(default_factory=list)
     disagreements: int | None = (
@@ -68,7 +69,7 @@ class World:
     async def order(self, symbol: Symbol, name: VenueOrderId) -> VenueView | None:
         assert symbol == BTC
         self.asked.append(f"venue id {name}")
-        return self.shown
+        return self.named.get(name, self.shown)
 
     async def trades(self, symbol: Symbol, *, from_id: TradeId | None, limit: int) -> Sequence[VenueTrade]:
         assert (symbol, from_id) == (BTC, None)
@@ -237,6 +238,30 @@ def test_a_trade_that_may_be_its_own_speaks_against_absence(name: ClientOrderId 
     world.trades_shown = [trade(ClientOrderId("beta-1"), side)]
     look(world, unknown(), FENCE + 1, FENCE + 2)
     assert world.state() is State.NOT_PLACED
+
+
+def test_a_trade_that_bears_no_client_id_is_known_by_its_order() -> None:
+    """Binance's trade lists name the venue's order alone: what fits in side and time is not for that ours."""
+    world = World(trades_shown=[trade(None, Side.BUY)])
+    for name, state in ((OURS, State.UNKNOWN), (None, State.UNKNOWN), (ClientOrderId("beta-1"), State.NOT_PLACED)):
+        world.named = {VenueOrderId("900"): view(State.FILLED, 10, client_order_id=name)}
+        look(world, unknown(), FENCE + 1, FENCE + 2, FENCE + 3)
+        assert world.state() is state, name
+
+
+def test_whose_a_trade_is_needs_to_be_asked_once() -> None:
+    world = World(trades_shown=[trade(None, Side.BUY)], positions_shown=[position(10)])
+    world.named = {VenueOrderId("900"): view(State.FILLED, 10, client_order_id=ClientOrderId("beta-1"))}
+    look(world, unknown(), FENCE + 1, FENCE + 2, FENCE + 3)
+    assert world.asked.count("venue id 900") == 1
+
+
+def test_where_the_venue_shows_no_positions_its_trades_are_the_second_witness_and_must_hide_none() -> None:
+    spot = replace(DECLARATION, shows_positions=False, hides_maker_fills=False)
+    for declaration, state in ((spot, State.NOT_PLACED), (replace(spot, hides_maker_fills=True), State.UNKNOWN)):
+        world = World(declaration=declaration, positions_shown=[position(10)])
+        look(world, unknown(), FENCE + 1, FENCE + 2, FENCE + 3)
+        assert world.state() is state
 
 
 def test_a_position_that_our_fills_do_not_explain_speaks_against_absence() -> None:
