@@ -18,8 +18,8 @@ env:  ## make .venv as requirements/dev.lock says
 up: env  ## start everything on this machine, with a bus of its own
 	@$(BIN)/python -m services
 
-demo: env  ## run the main job to its end; the last line is its result as JSON
-	@$(BIN)/python -m examples.demo
+demo: env  ## run the main job to its end, at VENUE=zetarium|binance-spot|binance-futures|all; the last line is its result as JSON
+	@$(BIN)/python -m examples.demo $(or $(VENUE),zetarium)
 
 test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)

@@ -1,4 +1,4 @@
-"""`make demo`: the main job to its end, and the proof that nothing was lost, doubled or guessed.
+"""`make demo [VENUE=zetarium|binance-spot|binance-futures|all]`: the main job to its end, and the proof that nothing was lost, doubled or guessed.
 
 Starts everything on this machine on ports of its own, runs the example strategy on two accounts while the simulated venue loses some of its
 answers, then compares intents, ledger, the venue's books, fills and positions. The last line is a JSON object; exit code 0 means no difference.
@@ -29,24 +29,23 @@ from ordergate.runtime.server import free_port
 from ordergate.simulator.oracle import OrderId
 from ordergate.trading.errors import OrdergateError, Unavailable
 from ordergate.trading.order import State
-from services.development import VENUE, Development, write_development
+from services.development import Development, write_development
 from services.supervisor import Ports, Supervisor
 
 ACCOUNTS = ("main", "hedge")
 STRATEGY = "demo"
 ORDERS_PER_ACCOUNT = 110
 READY_SECONDS = 30
-SETTLE_SECONDS = 20
+SETTLE_SECONDS = 40
+"""An unknown order is settled once window and settle of its venue have passed: 16 s at Binance."""
 PROGRESS_SECONDS = 2.0
-FAULTS = {
-    "seed": 11,
-    "rules": [
-        {"kind": "answer_lost", "call": "POST /v2/orders", "rate": 0.03},
-        {"kind": "error_after_execution", "call": "POST /v2/orders", "rate": 0.03, "status": 503},
-        {"kind": "reset", "call": "POST /v2/orders", "rate": 0.02, "phase": "before"},
-    ],
+PLACE = {
+    "zetarium": "POST /v2/orders",
+    "binance-spot": "POST /api/v3/order",
+    "binance-futures": "POST /fapi/v1/order",
 }
-"""The venue executes and then says nothing, or says 503; now and then it cuts the connection before it has read a thing."""
+"""The venues, and the call of each that goes wrong."""
+EVERY = "all"
 
 console = Console(highlight=False, width=160)
 
@@ -78,27 +77,39 @@ class Progress:
         return f"orders {len(self.states):>3}   fills {self.fills:>4}   {told}"
 
 
-async def main() -> int:
-    """0: no difference. 1: a difference, which is named, or a part that could not be started."""
+async def main(venue: str) -> int:
+    """0: no difference. 1: a difference, which is named, or a part that could not be started. The last line is the result as JSON."""
+    if venue != EVERY:
+        code, summary = await _play(venue)
+        print(json.dumps(summary))
+        return code
+    codes, summaries = zip(*[await _play(each) for each in PLACE], strict=True)
+    differences = [summary["differences"] for summary in summaries]
+    known = None if None in differences else sum(differences)
+    print(json.dumps({"venues": dict(zip(PLACE, summaries, strict=True)), "differences": known}))
+    return max(codes)
+
+
+async def _play(venue: str) -> tuple[int, dict[str, Any]]:
     began = time.monotonic()
+    console.print(f"venue {venue}")
     with _home() as folder:
-        supervisor = _supervisor(folder)
+        supervisor = _supervisor(folder, venue)
         try:
             await supervisor.start()
             await supervisor.ready(limit_seconds=READY_SECONDS)
             _say_where(supervisor, time.monotonic() - began)
-            progress, evidence, cancels = await _run(supervisor, began)
+            progress, evidence, cancels = await _run(supervisor, venue, began)
         except OrdergateError as error:
             console.print(f"the demo could not run: {error}")
-            print(json.dumps({"differences": None, "error": str(error)}))
-            return 1
+            return 1, {"differences": None, "error": str(error)}
         finally:
             await supervisor.stop()
     _print_table(evidence)
     for difference in evidence.differences:
         console.print(f"[{difference.promise}] {difference.account} {difference.client_order_id}: {difference.what}")
-    print(json.dumps(_summary(progress, evidence, cancels, supervisor, time.monotonic() - began)))
-    return 1 if evidence.differences else 0
+    summary = _summary(progress, evidence, cancels, supervisor, time.monotonic() - began)
+    return (1 if evidence.differences else 0), {"venue": venue, **summary}
 
 
 @contextmanager
@@ -112,9 +123,10 @@ def _home() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _supervisor(home: Path) -> Supervisor:
+def _supervisor(home: Path, venue: str) -> Supervisor:
     ports = Ports(nats=0, simulator=free_port(), health=0)
     development = Development(
+        venue=venue,
         accounts=ACCOUNTS,
         symbols=[market.symbol for market in MARKETS],
         risk={"max_order_notional": 200_000, "max_open_orders": 100, "self_trade": False},
@@ -124,12 +136,22 @@ def _supervisor(home: Path) -> Supervisor:
     return Supervisor(home=home, installation=written.installation, simulator_document=written.simulator, ports=ports)
 
 
-async def _run(supervisor: Supervisor, began: float) -> tuple[Progress, Evidence, int]:
-    await asyncio.to_thread(_post, f"{supervisor.simulator_url}/simulator/faults", FAULTS)
+def _faults(venue: str) -> dict[str, Any]:
+    """The venue executes and then says nothing, or says 503; now and then it cuts the connection before it has read a thing."""
+    rules: list[dict[str, Any]] = [
+        {"kind": "answer_lost", "rate": 0.03},
+        {"kind": "error_after_execution", "rate": 0.03, "status": 503},
+        {"kind": "reset", "rate": 0.02, "phase": "before"},
+    ]
+    return {"seed": 11, "rules": [{**rule, "call": PLACE[venue]} for rule in rules]}
+
+
+async def _run(supervisor: Supervisor, venue: str, began: float) -> tuple[Progress, Evidence, int]:
+    await asyncio.to_thread(_post, f"{supervisor.simulator_url}/simulator/faults", _faults(venue))
     async with AsyncExitStack() as stack:
         gateways = [
             await stack.enter_async_context(
-                connect(supervisor.nats_url, venue=VENUE, account=account, strategy=STRATEGY, limit_seconds=30)
+                connect(supervisor.nats_url, venue=venue, account=account, strategy=STRATEGY, limit_seconds=30)
             )
             for account in ACCOUNTS
         ]
@@ -258,4 +280,7 @@ def _post(url: str, document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    wanted = sys.argv[1] if len(sys.argv) > 1 else next(iter(PLACE))
+    if wanted not in {*PLACE, EVERY}:
+        sys.exit(f"no venue {wanted!r} to play at; there are {', '.join(PLACE)} and {EVERY}")
+    sys.exit(asyncio.run(main(wanted)))

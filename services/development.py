@@ -17,12 +17,13 @@ VENUE = "zetarium"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Development:
-    """What to simulate. limits: requests, orders, batch, close a minute where they differ from the venue's; simulator: more of its document;
+    """What to simulate. limits: where they differ from the venue's, by our names for its buckets; simulator: more of its document;
 
     deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation);
     replicas: how many processes of a service may serve the same accounts at once, each with keys of its own.
     """
 
+    venue: str = VENUE
     accounts: Sequence[str] = ("main",)
     symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT")
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -52,7 +53,7 @@ def write_development(home: Path, development: Development, *, simulator_port: i
     simulator = home / "simulator.json"
     document = {
         "accounts": [{"account": name, "keys": [_venue_key(*pair) for pair in keys[name]]} for name in keys],
-        "limits": dict(development.limits),
+        **_simulated(development),
         **development.simulator,
     }
     _write_private(simulator, json.dumps(document, indent=1))
@@ -60,6 +61,16 @@ def write_development(home: Path, development: Development, *, simulator_port: i
     for installation, replica in zip(installations, names, strict=True):
         installation.write_text(_toml(home, development, simulator_port, replica))
     return Written(installation=installations[0], simulator=simulator, replicas=installations[1:])
+
+
+def _simulated(development: Development) -> dict[str, Any]:
+    """The dialect, and its limits in its own words."""
+    if development.venue == VENUE:
+        return {"limits": dict(development.limits)}
+    longer = "orders1D" if development.venue == "binance-spot" else "orders1M"
+    names = {"requests": "weight1M", "orders": "orders10S", "orders_long": longer}
+    limits = {names[name]: limit for name, limit in development.limits.items()}
+    return {"dialect": development.venue, "binanceLimits": limits}
 
 
 def _key(home: Path, account: str, signer: Signer, replica: str) -> dict[str, str]:
@@ -99,7 +110,7 @@ def _account_toml(home: Path, account: str, development: Development, port: int,
     deviation = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.deviation.items())
     limits = "\n".join(f"{name} = {limit}" for name, limit in development.limits.items())
     return f"""[[accounts]]
-venue = "{VENUE}"
+venue = {json.dumps(development.venue)}
 account = {json.dumps(account)}
 base_url = "http://127.0.0.1:{port}"
 symbols = {json.dumps(list(development.symbols))}
