@@ -103,4 +103,45 @@ SPOT = Kit(
         answer(b'{"code":-2021,"msg":"partially"}', status="409 Conflict"),
     ),
 )
-KITS: Mapping[str, Kit] = {kit.name: kit for kit in (ZETARIUM, SPOT)}
+FUTURES = Kit(
+    name=VenueName("binance-futures"),
+    simulator={"dialect": "binance-futures", "binanceLimits": {"orders10S": 1_000}},
+    limits={Scope.ORDERS: 1_000},
+    calls={
+        "place": "POST /fapi/v1/order",
+        "cancel": "DELETE /fapi/v1/order",
+        "lookup": "GET /fapi/v1/order",
+        "trades": "GET /fapi/v1/userTrades",
+        "balances": "GET /fapi/v3/balance",
+    },
+    words={
+        "revoked": "REJECTED_MBX_KEY",
+        "expired": "REJECTED_MBX_KEY",
+        "elsewhere": "REJECTED_MBX_KEY",
+        "main_read": "REJECTED_MBX_KEY",
+        "halted": "SYMBOL_STATUS",
+        "LOT_SIZE": "BAD_PRECISION",  # more digits than the step has
+        "MARKET_LOT_SIZE": "LOT_SIZE",  # one code for both
+    },
+    public_paths=frozenset({"/fapi/v1/exchangeInfo", "/fapi/v1/premiumIndex"}),
+    time_path=b"/fapi/v1/time",
+    refused_jump_ms=8_000,
+    lacks=(
+        {"quantity": None, "quote_quantity": 100},
+        {"iceberg_quantity": 1},
+        {"time_in_force": TimeInForce.GTD, "good_till_ms": 9},
+    ),
+    walls=(
+        answer(b"{}"),
+        answer(b'{"code":-1007,"msg":"Timeout waiting for response from backend server."}'),
+        answer(b'{"code":-4116,"msg":"ClientOrderId is duplicated."}', status="400 Bad Request"),
+        answer(b'{"code":-9999,"msg":"new"}', status="400 Bad Request"),
+        answer(b'{"code":-1121,"msg":"Invalid symbol."}', status="500 Internal Server Error"),
+        answer(b'{"code":-1121,"msg":"Invalid symbol."}', status="408 Request Timeout"),
+        answer(
+            b'{"code":-1000,"msg":"Unknown error, please check your request or try again later."}',
+            status="503 Service Unavailable",
+        ),
+    ),
+)
+KITS: Mapping[str, Kit] = {kit.name: kit for kit in (ZETARIUM, SPOT, FUTURES)}

@@ -217,7 +217,9 @@ async def test_card_74_a_late_request_is_an_order_of_its_own_where_the_id_is_fre
         )
         assert isinstance(await main.place("c74"), Unknown)
         assert await main.reading.lookup(BTC, ClientOrderId("c74")) is None
-        assert shown(await main.place("c74")).status is State.FILLED
+        again = await main.reading.order(BTC, shown(await main.place("c74")).venue_order_id)
+        assert again is not None
+        assert again.status is State.FILLED
         async with asyncio.timeout(5):
             while len(await orders_at_venue(exchange, "c74")) < 2:
                 pass  # a door of the simulator, which no budget counts

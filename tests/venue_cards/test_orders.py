@@ -142,7 +142,7 @@ async def test_card_11_trades_are_paged_by_id_without_a_gap(main: Desk, other: D
     assert from_second == everything[1:], "fromId is inclusive"
 
 
-@pytest.mark.venues("zetarium")
+@pytest.mark.venues("zetarium", "binance-futures")
 async def test_card_12_a_position_is_signed_and_priced(main: Desk, other: Desk) -> None:
     await other.placed("c12-book", Side.BUY)
     await main.placed("c12", Side.SELL, type=OrderType.MARKET)
@@ -151,7 +151,7 @@ async def test_card_12_a_position_is_signed_and_priced(main: Desk, other: Desk) 
     assert position.position_side is PositionSide.BOTH
 
 
-@pytest.mark.venues("zetarium")
+@pytest.mark.venues("zetarium", "binance-futures")
 async def test_card_13_a_fee_leaves_the_balance(main: Desk, other: Desk) -> None:
     [before] = await main.reading.balances()
     await other.placed("c13-book", Side.SELL)

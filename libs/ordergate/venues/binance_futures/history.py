@@ -18,6 +18,8 @@ KEPT_MS = 89 * DAY_MS
 """Three months are kept; a day less, so that a question on its way is not refused for its beginning."""
 SETTLED_MS = 60_000
 """A trade of the last minute may still come to show; what was empty before that stays so."""
+AHEAD_MS = 10_000
+"""The venue's clock may be ahead of what we believe of it, and its trades with it."""
 PAGE_MAX = 1_000
 
 ReadPage = Callable[[Symbol, Fields], Awaitable[list[VenueTrade]]]
@@ -59,7 +61,8 @@ class TradeHistory:
         if walked is not None and number >= walked.from_id:
             start = max(start, walked.since_ms)
         found: list[VenueTrade] = []
-        windows = [(begin, min(begin + WINDOW_MS - 1, now_ms)) for begin in range(start, now_ms + 1, WINDOW_MS)]
+        until_ms = now_ms + AHEAD_MS
+        windows = [(begin, min(begin + WINDOW_MS - 1, until_ms)) for begin in range(start, until_ms + 1, WINDOW_MS)]
         while windows and len(found) < limit:
             begin, end = windows.pop(0)
             page = await self._read(symbol, _window(begin, end))
