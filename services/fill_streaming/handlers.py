@@ -6,7 +6,7 @@ The cursor trails by the venue's lag, so a trade that shows late is still ahead 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,6 +31,10 @@ from services.fill_streaming.watched import Watched, WatchList
 PAGE_LIMIT = 1000
 STORED_AT_ONCE = 250
 REMEMBERED_TRADES = 20_000
+UNTOLD_SECONDS = 10.0
+"""How long a trade may stand in the list before the private stream, if it is still to tell it, is doubted."""
+UNTOLD_SKEW_MS = 5_000
+"""Between the venue's clock and ours; a trade this soon after the stream was opened may have come before."""
 ORPHANS_KEPT = 200
 """In a checkpoint. There are any only while the feed of orders is behind the trade list."""
 GROWTH_PAUSE_SECONDS = 0.02
@@ -41,6 +45,7 @@ GROWTH_PAUSE_SECONDS = 0.02
 class Pace:
     """poll: symbols with orders at the venue; sweep: every symbol; statement: the published sums.
 
+    witness: as poll, and sweep, while the private stream tells trades by itself; grace: how long a trade may then be behind its order's executed quantity.
     read: least time between two reads of a trade list, so that the share of the minute's requests lasts the minute.
     """
 
@@ -48,6 +53,8 @@ class Pace:
     poll_seconds: float = 1.0
     sweep_seconds: float = 10.0
     statement_seconds: float = 60.0
+    witness_seconds: float = 10.0
+    grace_seconds: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +112,20 @@ class FillDesk:
         self._read_at = float("-inf")
         self._growth = asyncio.Event()
         self._slots = asyncio.Semaphore(STORED_AT_ONCE)
+        self._told_since_ms: int | None = None  # since when the private stream tells everything; None: it does not
+        self._storing: set[tuple[Symbol, TradeId, VenueOrderId]] = set()  # told and on their way into FILLS
+        self._untold: dict[tuple[Symbol, TradeId, VenueOrderId], float] = {}  # read, and not told yet
+        self._witnessed_at = float("-inf")
+        self.doubt: Callable[[str], None] = lambda _: None
         self.rebuilt = asyncio.Event()
 
     async def follow_orders(self) -> None:
         """Rebuild from the checkpoint, then fold ORDERS for ever. A start after a crash is the same as any other."""
         await self._load()
+        async with asyncio.TaskGroup() as storing:
+            await self._fold_orders(storing)
+
+    async def _fold_orders(self, storing: asyncio.TaskGroup) -> None:
         async for entry in self._feed.orders(self._venue, self._account, after=self._orders_sequence):
             if entry is None:
                 if not self.rebuilt.is_set():
@@ -123,7 +139,10 @@ class FillDesk:
             if watched is None:
                 continue
             self._count_orphans(watched)
-            if watched.order.executed_quantity != executed and watched.gap > 0:
+            if self.rebuilt.is_set():
+                for trade in entry.trades:
+                    storing.create_task(self.store_told(trade))
+            if self._told_since_ms is None and watched.order.executed_quantity != executed and watched.gap > 0:
                 self._grown.add(entry.order.key.symbol)
                 self._growth.set()
             if self.rebuilt.is_set():
@@ -140,8 +159,9 @@ class FillDesk:
             self._growth.clear()
             if now - polled_at >= self._pace.poll_seconds:
                 polled_at = now
-                due |= self._watch.symbols_at_venue() | {w.order.key.symbol for w in self._watch.gaps()}
-            if now - swept_at >= self._pace.sweep_seconds:
+                due |= self._polled(now)
+                self._doubt_the_untold(now)
+            if now - swept_at >= (self._pace.sweep_seconds if self._told_since_ms is None else self._sweep_beside()):
                 swept_at = now
                 due |= self._symbols
             for symbol in sorted(due):
@@ -186,6 +206,66 @@ class FillDesk:
                 "orphans": [*list(self._orphans)[-ORPHANS_KEPT:]],
             },
         )
+
+    # What the venue tells by itself.
+
+    def stream_opened(self) -> None:
+        """From now on every trade is told; those before are read."""
+        self._told_since_ms = self._clock.now_ms()
+        self._untold.clear()
+        self._read_now(self._symbols)
+
+    def stream_lost(self) -> None:
+        self._told_since_ms = None
+        self._untold.clear()
+        self._read_now({watched.order.key.symbol for watched in self._watch.gaps()})
+
+    async def store_told(self, trade: VenueTrade) -> None:
+        """Store at once a trade that the stream or an answer tells. Cursors stay where they are: one that cannot be stored now the list will show."""
+        identity = _identity(trade)
+        self._untold.pop(identity, None)
+        if identity in self._remembered or identity in self._storing:
+            return
+        self._storing.add(identity)
+        try:
+            stored = await self._store_trade(trade)
+        except Unavailable:
+            stored = False
+        finally:
+            self._storing.discard(identity)
+        if not stored:
+            self._read_now({trade.symbol})
+
+    def _read_now(self, symbols: Collection[Symbol]) -> None:
+        if symbols:
+            self._grown |= set(symbols)
+            self._growth.set()
+
+    def _polled(self, now: float) -> set[Symbol]:
+        """What is read each period. Beside a stream that tells trades: where one should have come by now, and at times the others."""
+        is_told = self._told_since_ms is not None
+        grace = self._pace.grace_seconds if is_told else 0.0
+        found = {w.order.key.symbol for w in self._watch.gaps() if now - w.executed_seen_at >= grace}
+        if not is_told or now - self._witnessed_at >= self._pace.witness_seconds:
+            self._witnessed_at = now
+            found |= self._watch.symbols_at_venue()
+        return found
+
+    def _sweep_beside(self) -> float:
+        return max(self._pace.sweep_seconds, self._pace.witness_seconds)
+
+    def _note_untold(self, trades: Sequence[VenueTrade]) -> None:
+        if self._told_since_ms is None:
+            return
+        now, since_ms = self._clock.monotonic(), self._told_since_ms + UNTOLD_SKEW_MS
+        for trade in trades:
+            if trade.venue_time_ms > since_ms and _identity(trade) not in self._storing:
+                self._untold.setdefault(_identity(trade), now)
+
+    def _doubt_the_untold(self, now: float) -> None:
+        if any(now - since >= UNTOLD_SECONDS for since in self._untold.values()):
+            self._untold.clear()
+            self.doubt("trade_not_told")
 
     # Rebuilding.
 
@@ -276,6 +356,7 @@ class FillDesk:
         while True:
             page = await self._read_page(symbol, from_id)
             fresh = [trade for trade in page if _identity(trade) not in self._remembered]
+            self._note_untold(fresh)
             stored = await asyncio.gather(*(self._store_trade(trade) for trade in fresh))
             is_complete = is_complete and all(stored)
             newest_ms = max((trade.venue_time_ms for trade in page), default=newest_ms)

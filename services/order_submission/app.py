@@ -10,6 +10,7 @@ from ordergate.ports.control import Kill, KillSwitch
 from ordergate.ports.venue import DeadMansSwitch, Reading, Trading
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.control import BusKillSwitch, KillResponder, turn_switch
+from ordergate.runtime.halts import halts_of
 from ordergate.runtime.keys import open_keys
 from ordergate.runtime.lane import Concurrent
 from ordergate.runtime.opening import open_account
@@ -182,6 +183,8 @@ def serve(
     stage.task(f"kill:{name}", killing.watch)
     halting = HaltDesk(venue=venue, account=name, halt=halt, publisher=stage.publisher, clock=stage.clock)
     stage.task(f"halt:{name}", halting.watch)
+    if reading.declaration.private_stream:
+        stage.task(f"halts:{name}", lambda: halting.hear(halts_of(stage.shelf(streams.CONTROL), venue, name)))
     stage.lane(
         streams.submission_consumer(venue, name, replicas=stage.replicas),
         orders.submit,

@@ -1,13 +1,15 @@
 """An account that halts says so once, in AUDIT: the venue refuses its key, so nothing leaves until an operator has looked."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from ordergate.ports.bus import Publisher
 from ordergate.ports.clock import Clock
 from ordergate.trading.errors import Unavailable
-from ordergate.trading.ids import AccountName, VenueName
+from ordergate.trading.ids import AccountName, ErrorId, VenueName
 from ordergate.wire import subjects
-from ordergate.wire.messages import RiskMessage
+from ordergate.wire.messages import HaltDocument, RiskMessage
 from services.order_submission.handlers import Halt
 
 AGAIN_SECONDS = 0.5
@@ -31,6 +33,15 @@ class HaltDesk:
         while not await self._say():
             await self._clock.sleep(AGAIN_SECONDS)
         await asyncio.Event().wait()
+
+    async def hear(self, halts: AsyncGenerator[HaltDocument, None]) -> None:
+        """For ever: what the services say that hear the venue by themselves. Theirs may be another key of the account: somebody must look all the same."""
+        async with aclosing(halts) as heard:
+            async for halt in heard:
+                if self._halt.reason is None:
+                    self._halt.throw(
+                        f"credentials refused on the private stream: {halt.reason}", ErrorId(halt.error_id)
+                    )
 
     async def _say(self) -> bool:
         statement = RiskMessage(

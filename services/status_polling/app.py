@@ -3,19 +3,23 @@
 from functools import partial
 
 from ordergate.ports.positions import Positions
+from ordergate.ports.stream import PrivateStream
 from ordergate.ports.venue import Reading
 from ordergate.runtime.checkpoint import BusCheckpoint
+from ordergate.runtime.halts import BusHalts
 from ordergate.runtime.keys import open_keys
 from ordergate.runtime.market import ShelfMarketBoard
-from ordergate.runtime.opening import open_account, open_public
+from ordergate.runtime.opening import open_account, open_public, open_stream
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.stage import Stage
 from ordergate.trading.ids import Symbol, VenueName
 from ordergate.trading.schedule import PollPolicy
-from ordergate.venues.registry import find_venue, open_market, open_reading
+from ordergate.venues.registry import find_venue, open_market, open_reading, stream_url
+from ordergate.venues.registry import open_stream as open_venue_stream
 from ordergate.wire import streams
+from services.status_polling.following import Following
 from services.status_polling.handlers import Pace, PollingDesk
 from services.status_polling.market import MarketDesk, MarketPace
 
@@ -32,7 +36,14 @@ async def compose(frame: Frame) -> None:
         await reading.start()
         frame.at_stop(reading.close)
         keys.keep(reading)
-        desk = serve(frame, account, reading=reading, positions=BusPositions(frame.bus))
+        venue = account.venue_name
+        stream = open_stream(
+            frame,
+            account,
+            stream_url(venue, account.base_url),
+            partial(open_venue_stream, venue, reading, trades=False, orders=True),
+        )
+        desk = serve(frame, account, reading=reading, positions=BusPositions(frame.bus), stream=stream)
         frame.sample(partial(_show, frame, account, desk))
 
 
@@ -59,7 +70,14 @@ async def _compose_market(frame: Frame, venue: VenueName) -> None:
     frame.task(f"prices:{venue}", desk.post_prices)
 
 
-def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions: Positions) -> PollingDesk:
+def serve(
+    stage: Stage,
+    account: AccountSettings,
+    *,
+    reading: Reading,
+    positions: Positions,
+    stream: PrivateStream | None = None,
+) -> PollingDesk:
     """One account's handlers and what they do for as long as the service lives."""
     venue, name = account.venue_name, account.account_name
     checkpoint = BusCheckpoint(
@@ -84,6 +102,9 @@ def serve(stage: Stage, account: AccountSettings, *, reading: Reading, positions
     )
     stage.task(f"orders:{name}", desk.follow_orders)
     stage.task(f"poll:{name}", desk.poll)
+    if stream is not None:
+        halts = BusHalts(stage.shelf(streams.CONTROL), venue=venue, account=name, service=stage.name, clock=stage.clock)
+        stage.task(f"stream:{name}", Following(stream=stream, desk=desk, halts=halts).follow)
     stage.task(f"checkpoint:{name}", lambda: checkpoint.keep(desk.mark))
     stage.ready_when(f"{venue}/{name} rebuilt", desk.rebuilt.is_set)
     return desk

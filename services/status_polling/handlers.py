@@ -5,6 +5,7 @@ clock passed timestamp + window + settle, a declaration that such a lookup would
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -71,6 +72,7 @@ class Pace:
     sweep_seconds: float = 10.0  # the open-orders list is read this often also when nothing of ours is live: strangers
     restate_unknown_ms: int = 10_000  # an unknown order is said again this often, so that its age is seen
     restate_live_ms: int = 24 * 60 * 60 * 1000  # before the stream forgets it
+    told_list_period_ms: int = 3_000  # the list is the second witness while the private stream tells orders by itself
 
 
 class PollingDesk:
@@ -104,6 +106,12 @@ class PollingDesk:
         self._clock = clock
         self._trace = trace
         self._pace = pace
+        self._told_policy = replace(
+            pace.policy, list_period_ms=max(pace.policy.list_period_ms, pace.told_list_period_ms)
+        )
+        self._policy = pace.policy
+        self._list_wanted = False
+        self._symbols_wanted: set[Symbol] = set()  # where something was told that only a list can explain
         self._live = LiveBook()
         self._sequence = 0
         self._changed = asyncio.Event()
@@ -131,15 +139,17 @@ class PollingDesk:
         swept_ms = 0
         while True:
             now_ms = self._clock.now_ms()
-            policy = self._pace.policy
+            policy = self._policy
             try:
-                is_list_due = len(self._live) > 0 and (listed_ms is None or now_ms >= listed_ms + policy.list_period_ms)
+                is_list_due = self._is_list_due(listed_ms, now_ms)
                 symbols = self._symbols_to_list()
                 if now_ms >= swept_ms + self._pace.sweep_seconds * 1000 or (is_list_due and not symbols):
                     listed_ms = swept_ms = now_ms
+                    self._forget_wishes(None)
                     await self._read_open_orders(None)
                 elif is_list_due:
                     listed_ms = now_ms
+                    self._forget_wishes(symbols)
                     for symbol in symbols:
                         await self._read_open_orders(symbol)
                 await self._look_up_due()
@@ -147,6 +157,46 @@ class PollingDesk:
             except Unavailable:
                 await self._clock.sleep(policy.list_period_ms / 1000)  # nothing was learned
             await self._wait(listed_ms)
+
+    # What the venue tells by itself.
+
+    def stream_opened(self) -> None:
+        """Orders are told from now on; what happened before the list shows, which is read now."""
+        self._policy = self._told_policy
+        self._want_list()
+
+    def stream_lost(self) -> None:
+        self._policy = self._pace.policy
+        self._want_list()
+
+    async def take_told(self, view: VenueView) -> None:
+        """Fold what an event shows as if it had been looked up. What cannot be ours is left to the list, which adopts and says drift."""
+        try:
+            tracked = await self._tracked_of(view)
+            if tracked is not None and mismatch(tracked.order, view) is None:
+                await self._append(tracked, VenueReported(view=view, source=Source.STREAM, at_ms=self._clock.now_ms()))
+                return
+        except Unavailable:
+            self._want_list(view.symbol)
+            return
+        if tracked is None and not view.status.is_terminal:
+            self._want_list(view.symbol)
+
+    def _want_list(self, *symbols: Symbol) -> None:
+        self._list_wanted = True
+        self._symbols_wanted.update(symbols)
+        self._changed.set()
+
+    def _forget_wishes(self, symbols: Sequence[Symbol] | None) -> None:
+        """They are read now; None: all of them."""
+        self._symbols_wanted = set() if symbols is None else self._symbols_wanted.difference(symbols)
+        self._list_wanted = len(self._symbols_wanted) > 0
+
+    def _is_list_due(self, listed_ms: int | None, now_ms: int) -> bool:
+        """What is wanted at once still keeps the venue's own pace."""
+        period_ms = (self._pace.policy if self._list_wanted else self._policy).list_period_ms
+        needed = len(self._live) > 0 or self._list_wanted
+        return needed and (listed_ms is None or now_ms >= listed_ms + period_ms)
 
     def unknowns(self) -> tuple[int, float]:
         """How many orders are unknown now, and for how many seconds the oldest has been."""
@@ -187,8 +237,8 @@ class PollingDesk:
     async def _wait(self, listed_ms: int | None) -> None:
         now_ms = self._clock.now_ms()
         watches = [tracked.watch for tracked in self._live.all()]
-        wake_ms = next_wake_ms(watches, self._pace.policy, last_list_ms=listed_ms, now_ms=now_ms)
-        pause_ms = self._pace.policy.list_period_ms if wake_ms is None else wake_ms - now_ms
+        wake_ms = next_wake_ms(watches, self._policy, last_list_ms=listed_ms, now_ms=now_ms)
+        pause_ms = self._policy.list_period_ms if wake_ms is None else wake_ms - now_ms
         self._changed.clear()
         try:
             async with asyncio.timeout(max(0.02, pause_ms / 1000)):
@@ -203,7 +253,7 @@ class PollingDesk:
         """Those where orders of ours are open; none where one list of all is better."""
         if not self._reading.declaration.lists_by_symbol:
             return []
-        symbols = sorted({tracked.order.key.symbol for tracked in self._live.all()})
+        symbols = sorted({tracked.order.key.symbol for tracked in self._live.all()} | self._symbols_wanted)
         return symbols if len(symbols) <= SYMBOLS_LISTED_MAX else []
 
     async def _read_open_orders(self, symbol: Symbol | None) -> None:
@@ -223,7 +273,7 @@ class PollingDesk:
         for tracked in before:
             if tracked.order.key.client_order_id in shown or tracked.watch.missing_since_ms is not None:
                 continue
-            if is_missing(tracked.watch, list_asked_ms=asked_ms, policy=self._pace.policy):
+            if is_missing(tracked.watch, list_asked_ms=asked_ms, policy=self._policy):
                 tracked.watch = replace(tracked.watch, missing_since_ms=asked_ms, lookups=0, last_lookup_ms=None)
 
     async def _tracked_of(self, view: VenueView) -> Tracked | None:
@@ -259,7 +309,7 @@ class PollingDesk:
 
     async def _look_up_due(self) -> None:
         live = self._live.all()
-        due = due_lookups([tracked.watch for tracked in live], self._pace.policy, self._clock.now_ms())
+        due = due_lookups([tracked.watch for tracked in live], self._policy, self._clock.now_ms())
         chosen = [live[place] for place in due]
         slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 

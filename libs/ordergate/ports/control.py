@@ -30,6 +30,16 @@ class Kill:
         return self.flatten and is_closing and request.intent_id.startswith(self.closing_prefix)
 
 
+class Halts(Protocol):
+    """How a service that may not send stops the one that does: the venue refused a key of the account."""
+
+    async def halt(self, reason: str) -> None:
+        """Returns once the bus has it."""
+
+    async def lift(self) -> None:
+        """This service sees no reason any more. Whoever was halted stays so until it is started again."""
+
+
 class KillSwitch(Protocol):
     def thrown(self, request: OrderRequest) -> Kill | None:
         """A throw that covers the order, None while it may trade."""

@@ -1,6 +1,6 @@
 """What a venue tells one account by itself, as facts in the order in which they came. A stream may lose anything: who needs all of it also reads."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,11 +63,14 @@ StreamEvent = Opened | Lost | Ended | OrderSeen | TradeSeen | SetAside
 class PrivateStream(Protocol):
     """One account's stream. One reader at a time."""
 
-    def events(self) -> AsyncIterator[StreamEvent]:
+    def events(self) -> AsyncGenerator[StreamEvent, None]:
         """For ever. The stream connects when this is first read, and reconnects by itself with jittered pauses.
 
         One report of the venue may yield a TradeSeen and then an OrderSeen. Duplicates are harmless and do come.
         """
+
+    def doubt(self, reason: str) -> None:
+        """Something happened that this stream should have told and did not: it begins again, and says so."""
 
     async def close(self) -> None:
         """Ends `events`. Leaves nothing open."""

@@ -117,6 +117,19 @@ class Metrics:
         self._feed_silence = _gauge(
             registry, "feed_silent_seconds", "Since a followed stream was last heard, its idle signs included.", "feed"
         )
+        self._stream_messages = _gauge(
+            registry, "stream_messages", "Messages of a private stream since the start.", "venue", "account"
+        )
+        self._stream_set_aside = _gauge(
+            registry, "stream_set_aside", "Events of a private stream that could not be read.", "venue", "account"
+        )
+        self._stream_silence = _gauge(
+            registry,
+            "stream_silent_seconds",
+            "Since a private stream was last heard, pongs included.",
+            "venue",
+            "account",
+        )
         self._feed_lag = _gauge(registry, "feed_lag", "Messages of a followed stream not yet handed on.", "feed")
         self._reconnects_told: dict[str, int] = {}
         self._key_age = _gauge(registry, "key_age_seconds", "Since when a key is known.", "venue", "account", "key")
@@ -153,6 +166,12 @@ class Metrics:
         self._open.of(venue, session).set(open_now)
         self._connections.of(venue, session).set(opened)
         self._handshakes.of(venue, session).set(handshakes)
+
+    def stream(self, venue: str, account: str, *, messages: int, set_aside: int, silent_seconds: float) -> None:
+        """A private stream. The two totals only grow while the process lives."""
+        self._stream_messages.of(venue, account).set(messages)
+        self._stream_set_aside.of(venue, account).set(set_aside)
+        self._stream_silence.of(venue, account).set(silent_seconds)
 
     def feed(self, feed: str, *, silent_seconds: float, lag: int) -> None:
         self._feed_silence.of(feed).set(silent_seconds)

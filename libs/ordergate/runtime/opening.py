@@ -1,15 +1,18 @@
 """How a service opens an account's sessions: keys, share of the budget, journal of requests."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from ordergate.access.budget import Scope
+from ordergate.access.http import parse_origin
 from ordergate.access.opening import Opening, Vitals
+from ordergate.access.streaming import KeptStream, StreamOpening
 from ordergate.runtime.keys import AccountKeys
 from ordergate.runtime.requests import RequestJournal
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
-from ordergate.runtime.vitals import VenueVitals
+from ordergate.runtime.vitals import StreamVitals, VenueVitals
 
 
 def open_account(frame: Frame, account: AccountSettings, keys: AccountKeys) -> Opening:
@@ -21,6 +24,27 @@ def open_account(frame: Frame, account: AccountSettings, keys: AccountKeys) -> O
 def open_public(frame: Frame, account: AccountSettings) -> Opening:
     """Without a key: public facts only."""
     return _opening(frame, account, _share(frame, account))
+
+
+def open_stream(
+    frame: Frame, account: AccountSettings, venue_url: str | None, open_kept: Callable[[StreamOpening], KeptStream]
+) -> KeptStream | None:
+    """The account's private stream, closed when the service stops, its counts among the metrics. venue_url: where the venue has it, None: nowhere.
+
+    Raises Misconfigured.
+    """
+    url = account.stream_url or venue_url
+    if url is None:
+        return None
+    opening = StreamOpening(
+        origin=parse_origin(url, plain="ws", encrypted="wss"), clock=frame.clock, draw=random.SystemRandom().random
+    )
+    stream = open_kept(opening)
+    frame.at_stop(stream.close)
+    frame.sample(
+        StreamVitals(venue=account.venue, account=account.account, stream=stream, metrics=frame.metrics).sample
+    )
+    return stream
 
 
 def _share(frame: Frame, account: AccountSettings) -> float:

@@ -105,6 +105,7 @@ class AccountSettings(_Section):
     venue: str = Field(min_length=1)
     account: str = Field(min_length=1)
     base_url: str
+    stream_url: str | None = None  # of the private stream, where it is not beside base_url
     symbols: tuple[str, ...] = Field(min_length=1)
     keys: Mapping[Signer, Path] = Field(
         default_factory=dict

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ordergate.access.opening import Vitals
+from ordergate.access.streaming import KeptStream
 from ordergate.runtime.metrics import Metrics
 
 OFFSET_ALARM_MS = 2_000
@@ -14,6 +15,31 @@ RATE_WARNING_PPM = 500.0
 """A crystal is good to 50, NTP steers by at most 500: beyond that a clock is broken, or somebody sets it."""
 BUDGET_WARNING = 0.7
 BUDGET_ALARM = 0.8
+
+
+@dataclass(slots=True, kw_only=True)
+class StreamVitals:
+    """Samples one private stream."""
+
+    venue: str
+    account: str
+    stream: KeptStream
+    metrics: Metrics
+
+    def sample(self) -> None:
+        counts = self.stream.counts
+        name = f"stream.{self.venue}.{self.account}"
+        self.metrics.reconnects(name, total=counts.lost)
+        self.metrics.connections(
+            self.venue, name, open_now=counts.open, opened=counts.handshakes, handshakes=counts.handshakes
+        )
+        self.metrics.stream(
+            self.venue,
+            self.account,
+            messages=counts.messages,
+            set_aside=counts.set_aside,
+            silent_seconds=self.stream.silent_seconds,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

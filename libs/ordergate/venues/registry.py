@@ -9,13 +9,17 @@ from ordergate.access.budget import CEILINGS, PLAN, Limit, Scope
 from ordergate.access.keys import Key
 from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening
+from ordergate.access.session import Session
+from ordergate.access.streaming import KeptStream, StreamOpening
 from ordergate.ports.venue import Declaration, Market, Priority, Reading, Trading
-from ordergate.trading.errors import UnknownVenue
+from ordergate.trading.errors import Misconfigured, UnknownVenue
 from ordergate.trading.ids import VenueName
 from ordergate.venues.binance_futures import client as futures
+from ordergate.venues.binance_futures import stream as futures_stream
 from ordergate.venues.binance_futures.declaration import DECLARATION as FUTURES
 from ordergate.venues.binance_futures.limits import LIMITS as FUTURES_LIMITS
 from ordergate.venues.binance_spot import client as spot
+from ordergate.venues.binance_spot import stream as spot_stream
 from ordergate.venues.binance_spot.declaration import DECLARATION as SPOT
 from ordergate.venues.binance_spot.limits import LIMITS as SPOT_LIMITS
 from ordergate.venues.zetarium import client as zetarium
@@ -43,9 +47,26 @@ class OpenTrading(Trading, _Opened, Protocol):
 class OpenReading(Reading, _Opened, Protocol):
     """A reading client that its service opens and closes."""
 
+    @property
+    def session(self) -> Session: ...
+
+
+class _OpenStream(Protocol):
+    def __call__(
+        self, session: Session, opening: StreamOpening, *, trades: bool = True, orders: bool = True
+    ) -> KeptStream: ...
+
 
 class OpenMarket(Market, _Opened, Protocol):
     """A market client that its service opens and closes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streaming:
+    """open: upon the session of a reading client. url: where the streams of a REST address are."""
+
+    open: _OpenStream
+    url: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +78,8 @@ class Venue:
     limits: Sequence[Limit]
     trades_weight: int = 1
     """What a page of the trade list counts among the requests."""
+    streaming: Streaming | None = None
+    """None where the declaration has no private stream."""
 
     def seconds_between_requests(self, requests_limit: int | None, share: float) -> float:
         """How far apart reconciling reads must be so that a share of the plan lasts its window.
@@ -71,8 +94,8 @@ class Venue:
 # fmt: off
 VENUES: Mapping[str, Venue] = MappingProxyType({
     "zetarium": Venue(declaration=ZETARIUM, trading=zetarium.open_trading, reading=zetarium.open_reading, market=zetarium.open_market, limits=ZETARIUM_LIMITS),
-    "binance-spot": Venue(declaration=SPOT, trading=spot.open_trading, reading=spot.open_reading, market=spot.open_market, limits=SPOT_LIMITS, trades_weight=20),
-    "binance-futures": Venue(declaration=FUTURES, trading=futures.open_trading, reading=futures.open_reading, market=futures.open_market, limits=FUTURES_LIMITS, trades_weight=5),
+    "binance-spot": Venue(declaration=SPOT, trading=spot.open_trading, reading=spot.open_reading, market=spot.open_market, limits=SPOT_LIMITS, trades_weight=20, streaming=Streaming(open=spot_stream.open_stream, url=spot_stream.stream_url)),
+    "binance-futures": Venue(declaration=FUTURES, trading=futures.open_trading, reading=futures.open_reading, market=futures.open_market, limits=FUTURES_LIMITS, trades_weight=5, streaming=Streaming(open=futures_stream.open_stream, url=futures_stream.stream_url)),
 })
 # fmt: on
 
@@ -98,3 +121,19 @@ def open_reading(venue: VenueName, opening: Opening) -> OpenReading:
 def open_market(venue: VenueName, opening: Opening) -> OpenMarket:
     """Without a key. Raises UnknownVenue, Misconfigured."""
     return find_venue(venue).market(opening)
+
+
+def open_stream(
+    venue: VenueName, reading: OpenReading, opening: StreamOpening, *, trades: bool = True, orders: bool = True
+) -> KeptStream:
+    """The private stream, with key, clock and budget of an open reading client. trades, orders: what is wanted of it. Raises UnknownVenue, Misconfigured."""
+    streaming = find_venue(venue).streaming
+    if streaming is None:
+        raise Misconfigured(f"{venue} has no private stream")
+    return streaming.open(reading.session, opening, trades=trades, orders=orders)
+
+
+def stream_url(venue: VenueName, base_url: str) -> str | None:
+    """Where the private streams of a REST address are; None: there are none. Raises UnknownVenue."""
+    streaming = find_venue(venue).streaming
+    return None if streaming is None else streaming.url(base_url)
