@@ -83,11 +83,12 @@ async def main(venue: str) -> int:
         code, summary = await _play(venue)
         print(json.dumps(summary))
         return code
-    codes, summaries = zip(*[await _play(each) for each in PLACE], strict=True)
-    differences = [summary["differences"] for summary in summaries]
+    played = {each: await _play(each) for each in PLACE}
+    summaries = {each: summary for each, (_, summary) in played.items()}
+    differences = [summary["differences"] for summary in summaries.values()]
     known = None if None in differences else sum(differences)
-    print(json.dumps({"venues": dict(zip(PLACE, summaries, strict=True)), "differences": known}))
-    return max(codes)
+    print(json.dumps({"venues": summaries, "differences": known}))
+    return max(code for code, _ in played.values())
 
 
 async def _play(venue: str) -> tuple[int, dict[str, Any]]:
