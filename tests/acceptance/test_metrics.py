@@ -75,6 +75,10 @@ async def test_the_running_services_show_what_an_operator_must_see(desk: Desk, s
         assert (_value(samples, "budget_wait_seconds_count") or 0) > 0, signer
         assert _value(samples, "budget_waiting") == 0, signer
     assert (_value(seen["order_submission"], "budget_used") or 0) > 0
+    for budget in ("budget.zetarium.main", "budget.zetarium._.default"):
+        owners = [_value(seen[name], "budget_standing", budget=budget, standing="owner") for name in SIGNERS]
+        assert owners == [1, 0, 0, 0], budget
+    assert _value(seen["status_polling"], "rain") == 0
     assert _value(seen["order_submission"], "rejects_total", by="zetarium", code="REDUCE_ONLY_REJECTED") == 1
     assert _value(seen["status_polling"], "unknown_orders", account="main") == 0
     assert _value(seen["position_tracking"], "differences", kind="position") == 0

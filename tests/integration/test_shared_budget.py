@@ -66,11 +66,11 @@ async def start(bus: Bus, connected: Connect) -> AsyncIterator[Start]:
     """Starts processes of one account (or of another, at the same address)."""
     started: list[Process] = []
 
-    async def one(service: str, *, account: AccountName = ACCOUNT) -> Process:
+    async def one(service: str, *, account: AccountName = ACCOUNT, order_weights: Weights = ORDER) -> Process:
         own, clock = await connected(service), SystemClock()
         member = Member(service=service, instance=f"i{len(started)}", may_own=service == "order_submission")
         budgets = SharedBudgets(own, member=member, address="here", clock=clock)
-        terms = BudgetTerms(limits=LIMITS, shares=SHARES, order_weights=ORDER)
+        terms = BudgetTerms(limits=LIMITS, shares=SHARES, order_weights=order_weights)
         limiter = budgets.of(VENUE, account)(terms, VenueClock(clock))
         process = Process(own, limiter, budgets.pools, asyncio.create_task(budgets.run()), budgets)
         started.append(process)
@@ -133,6 +133,18 @@ async def test_a_fresh_owner_counts_what_was_used_before_it(start: Start) -> Non
     await eventually(lambda: owns(successor))
     assert successor.limiter.used(Scope.ORDERS)[0] == 50
     assert successor.limiter.used(Scope.REQUESTS)[0] >= 150
+
+
+async def test_a_fresh_owner_counts_orders_that_were_written_ahead_and_never_recorded(start: Start, bus: Bus) -> None:
+    for account in ("main", "second"):
+        for number in range(10):
+            order = b'{"attempt":{"timestampMs":%d}}' % SystemClock().now_ms()
+            await bus.jetstream.publish(f"orders.zetarium.{account}.BTCUSDT.o-{number}.submitting", order, headers=b"")
+    await bus.jetstream.publish("orders.zetarium.main.BTCUSDT.damaged.submitting", b"{}", headers=b"")
+    owner = await start("order_submission", order_weights={**ORDER, Scope.ADDRESS: 2})
+    await eventually(lambda: owns(owner))
+    assert owner.limiter.used(Scope.ORDERS)[0] == 10
+    assert owner.limiter.used(Scope.ADDRESS)[0] == 40, "of both accounts behind the address"
 
 
 async def test_a_freeze_is_heard_by_every_process_within_50_ms(start: Start) -> None:

@@ -132,7 +132,13 @@ def open_session(
         draw=opening.draw,
         patience=replace(opening.patience, read_attempts_max=1),  # a repeated question would not measure a round trip
     )
-    upkeep = Upkeep(engine=engine, venue_clock=venue_clock, ask=lambda: ask(public), rhythm=opening.rhythm)
+    upkeep = Upkeep(
+        engine=engine,
+        venue_clock=venue_clock,
+        ask=lambda: ask(public),
+        rhythm=opening.rhythm,
+        is_frozen=lambda: limiter.is_frozen,
+    )
     keychain = Keychain(opening.key) if opening.keychain is None else opening.keychain
     return replace(public, keychain=keychain, upkeep=upkeep, patience=opening.patience), upkeep
 

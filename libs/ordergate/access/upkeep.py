@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ordergate.access.clock import AskTime, VenueClock
@@ -20,13 +21,24 @@ class Rhythm:
 
 
 class Upkeep:
-    """One background task. `start` and `close` belong to whoever opened the session."""
+    """One background task. `start` and `close` belong to whoever opened the session. is_frozen: the venue said when to come back, and is not even
+    connected to before.
+    """
 
-    def __init__(self, *, engine: Engine, venue_clock: VenueClock, ask: AskTime, rhythm: Rhythm | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        venue_clock: VenueClock,
+        ask: AskTime,
+        rhythm: Rhythm | None = None,
+        is_frozen: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._engine = engine
         self._venue_clock = venue_clock
         self._ask = ask
         self._rhythm = rhythm or Rhythm()
+        self._is_frozen = is_frozen
         self._wanted = asyncio.Event()
         self._known = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -67,7 +79,8 @@ class Upkeep:
         read_clock_at = loop.time()
         failures = 0
         while True:
-            await self._engine.warm(self._rhythm.warm_count)
+            if not self._is_frozen():
+                await self._engine.warm(self._rhythm.warm_count)
             if self._wanted.is_set() or loop.time() >= read_clock_at:
                 failures = 0 if await self._read_clock() else failures + 1
                 read_clock_at = loop.time() + (

@@ -22,7 +22,7 @@ SLACK_MS = 2_000
 
 
 class StreamStock:
-    """Takes stock for one pool. account None: of everybody's requests to the venue, for what counts by address."""
+    """Takes stock for one pool. account None: of everybody's requests and orders at the venue, for what counts by address."""
 
     def __init__(
         self, bus: Bus, *, venue: VenueName, account: AccountName | None, order_weights: Weights, clock: Clock
@@ -39,10 +39,12 @@ class StreamStock:
         since_ms = now_ms + ahead_ms - back_ms
         account = self._account
         if account is None:
-            requests = subjects.requests_at(self._venue)
+            requests, orders = subjects.requests_at(self._venue), subjects.submitting_at(self._venue)
         else:
             requests = subjects.requests_of(self._venue, account)
-            for message in await self._read(ORDERS, subjects.submitting_of(self._venue, account), since_ms):
+            orders = subjects.submitting_of(self._venue, account)
+        if any(limit.scope in self._order_weights for limit in limits):
+            for message in await self._read(ORDERS, orders, since_ms):
                 _count_order(stock, limits, self._order_weights, message)
         for message in await self._read(AUDIT, requests, since_ms):
             _count_request(stock, limits, message, ahead_ms)

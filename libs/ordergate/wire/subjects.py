@@ -204,6 +204,11 @@ def submitting_of(venue: VenueName, account: AccountName) -> str:
     return f"orders.{token(venue)}.{token(account)}.*.*.{State.SUBMITTING}"
 
 
+def submitting_at(venue: VenueName) -> str:
+    """Filter: everybody's write-aheads."""
+    return f"orders.{token(venue)}.*.*.*.{State.SUBMITTING}"
+
+
 # FILLS and POSITIONS.
 
 ALL_FILLS = ("fills.*.*.*.*",)

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 from ordergate.access.clock import VenueClock
 from ordergate.access.http import Engine
@@ -71,5 +72,19 @@ async def test_a_venue_that_stays_away_is_not_asked_faster_because_many_want_to_
             upkeep.read_clock_again()
             await asyncio.sleep(0)
         assert venue.asked == 1
+        await upkeep.close()
+        await engine.close()
+
+
+async def test_while_the_venue_has_frozen_us_it_is_not_even_connected_to() -> None:
+    async with serving(ok) as peer:
+        engine, clock, venue = Engine(peer.origin), VenueClock(ToldClock()), Venue()
+        frozen = [True]
+        quick = replace(QUICK, warm_seconds=0.005)
+        upkeep = Upkeep(engine=engine, venue_clock=clock, ask=venue.ask, rhythm=quick, is_frozen=lambda: frozen[0])
+        assert await upkeep.start(timeout_seconds=5)
+        assert (engine.counts.connections, peer.connections) == (0, 0)
+        frozen[0] = False
+        await until(lambda: engine.counts.open == 2)
         await upkeep.close()
         await engine.close()
