@@ -15,8 +15,8 @@ help:  ## list the targets
 env:  ## make .venv as requirements/dev.lock says
 	@$(PYTHON) -I requirements/environment.py dev
 
-up: env  ## start everything on this machine, with a bus of its own
-	@$(BIN)/python -m services
+up: env  ## start everything on this machine, with a bus of its own; VENUE=binance-spot simulates another venue
+	@$(if $(VENUE),ORDERGATE_VENUE=$(VENUE) )$(BIN)/python -m services
 
 demo: env  ## run the main job to its end, at VENUE=zetarium|binance-spot|binance-futures|all; the last line is its result as JSON
 	@$(BIN)/python -m examples.demo $(or $(VENUE),zetarium)

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from ordergate.runtime.server import free_port
 from ordergate.trading.errors import OrdergateError
-from services.development import Development, write_development
+from ordergate.trading.ids import VenueName
+from ordergate.venues.registry import find_venue
+from services.development import VENUE, Development, write_development
 from services.supervisor import Ports, Supervisor
 
 READY_SECONDS = 30.0
 ENVIRONMENT = """environment:
   ORDERGATE_HOME            folder of all files, .ordergate
   ORDERGATE_CONFIG          an installation of your own instead of the simulated one
+  ORDERGATE_VENUE           which venue is simulated: zetarium, binance-spot or binance-futures
   ORDERGATE_NATS_PORT       4222; 0 picks one, as for the next two
   ORDERGATE_SIMULATOR_PORT  8700
   ORDERGATE_METRICS_PORT    8720 and up
@@ -24,7 +27,10 @@ ENVIRONMENT = """environment:
 
 
 def supervisor_from_environment() -> Supervisor:
-    """ORDERGATE_HOME, ORDERGATE_CONFIG, ORDERGATE_NATS_PORT, ORDERGATE_SIMULATOR_PORT, ORDERGATE_METRICS_PORT, ORDERGATE_SYNC."""
+    """ORDERGATE_HOME, ORDERGATE_CONFIG, ORDERGATE_VENUE, ORDERGATE_NATS_PORT, ORDERGATE_SIMULATOR_PORT, ORDERGATE_METRICS_PORT, ORDERGATE_SYNC.
+
+    Raises UnknownVenue.
+    """
     home = Path(os.environ.get("ORDERGATE_HOME", ".ordergate")).resolve()
     ports = Ports(
         nats=int(os.environ.get("ORDERGATE_NATS_PORT", "4222")),
@@ -37,7 +43,8 @@ def supervisor_from_environment() -> Supervisor:
         return Supervisor(
             home=home, installation=Path(configured), simulator_document=None, ports=ports, sync_always=sync_always
         )
-    written = write_development(home, Development(), simulator_port=ports.simulator)
+    venue = find_venue(VenueName(os.environ.get("ORDERGATE_VENUE", VENUE))).declaration.venue
+    written = write_development(home, Development(venue=venue), simulator_port=ports.simulator)
     return Supervisor(
         home=home,
         installation=written.installation,
@@ -49,7 +56,11 @@ def supervisor_from_environment() -> Supervisor:
 
 async def main() -> int:
     """Run until SIGTERM or SIGINT; 1 if a part cannot be kept running."""
-    supervisor = supervisor_from_environment()
+    try:
+        supervisor = supervisor_from_environment()
+    except OrdergateError as error:
+        _say(f"ordergate could not start: {error}")
+        return 1
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
