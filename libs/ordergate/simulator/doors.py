@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from ordergate.simulator.faults import FaultPlan, Faults
 from ordergate.simulator.refusal import Refusal, invalid
+from ordergate.simulator.served import Forced
 from ordergate.simulator.signing import parse_query
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ class KeyChange(_Gate):
 
     key: str
     revoked: bool
+
+
+class ForceChange(_Gate):
+    """A position that the venue takes away: by liquidation, or by auto-deleveraging of so much (no quantity: all of it)."""
+
+    account: str
+    symbol: str
+    kind: Literal["liquidation", "adl"]
+    position_side: Literal["BOTH", "LONG", "SHORT"] = "BOTH"
+    quantity: Annotated[Decimal, Field(gt=0, max_digits=20)] | None = None
 
 
 class StreamChange(_Gate):
@@ -92,6 +103,7 @@ class Doors:
             ("POST", "/simulator/clock"): self._set_clock,
             ("POST", "/simulator/price"): self._set_price,
             ("POST", "/simulator/keys"): self._set_key,
+            ("POST", "/simulator/force"): self._force,
             ("GET", "/simulator/streams"): self._show_streams,
             ("POST", "/simulator/streams"): self._change_streams,
         }
@@ -165,6 +177,19 @@ class Doors:
         if not self._venue.revoke(change.key, revoked=change.revoked):
             return invalid("Unknown key")
         return {"ok": True, "revoked": change.revoked}
+
+    def _force(self, parameters: dict[str, str], body: bytes) -> Row | Refusal:
+        del parameters
+        asked = ForceChange.model_validate_json(body)
+        forced = Forced(
+            account=asked.account,
+            symbol=asked.symbol,
+            position_side=asked.position_side,
+            adl=asked.kind == "adl",
+            quantity=asked.quantity,
+        )
+        order_id = self._venue.force(forced, self._clock.now_ms())
+        return invalid("Nothing to close") if order_id is None else {"ok": True, "orderId": order_id}
 
     def _show_streams(self, parameters: dict[str, str], body: bytes) -> Row:
         del parameters, body

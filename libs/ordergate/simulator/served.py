@@ -44,6 +44,17 @@ class Named:
     order_id: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forced:
+    """An order of the venue's own making that a test asks for: a liquidation, or (adl) an auto-deleveraging of so much, None: of all."""
+
+    account: str
+    symbol: str
+    position_side: str
+    adl: bool
+    quantity: Decimal | None
+
+
 class Counted(Protocol):
     """Rate limits, for whoever looks."""
 
@@ -80,6 +91,9 @@ class Served(Protocol):
 
     def set_price(self, symbol: str, price: Decimal, now_ms: int) -> str | None:
         """Move a market; its mark price then as the venue prints it. None: no such symbol."""
+
+    def force(self, forced: Forced, now_ms: int) -> str | None:
+        """Close a position by an order of the venue's own; its id. None: there is none to close, or this venue does not do that."""
 
     def ledger(self, account: str | None) -> dict[str, object]:
         """The books of one account or all (docs/simulator.md)."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ordergate.simulator.config import SimulatorConfig
     from ordergate.simulator.limits import Verdict
     from ordergate.simulator.render import Row
+    from ordergate.simulator.served import Forced
     from ordergate.simulator.sight import Sight
 
 
@@ -98,6 +99,11 @@ class Venue:
             return None
         market = self.exchange.markets[symbol]
         return market.symbol.price_text(market.mark)
+
+    def force(self, forced: Forced, now_ms: int) -> str | None:
+        """Nothing of the kind is documented."""
+        del forced, now_ms
+        return None
 
     def ledger(self, account: str | None) -> Row:
         """The books of one account or all."""

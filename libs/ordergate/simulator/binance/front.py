@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ordergate.simulator.binance.operations import Dialect, MarketEvent, Operation
     from ordergate.simulator.config import SimulatorConfig
     from ordergate.simulator.refusal import Refusal
+    from ordergate.simulator.served import Forced
     from ordergate.simulator.sight import Sight
 
 _VERSION = re.compile(r"^(/f?api/)v[1-3](/.*)$")
@@ -45,7 +46,8 @@ class BinanceVenue:
         self.config = config
         limits = config.binance_limits
         self.limits = Limits(limits_of(config.dialect, limits), strikes_max=limits.strikes, ban_ms=limits.ban_ms)
-        self.gate = Gate(config.accounts)
+        # The documents of USD-M know no such rule, and clients that sign raw JSON (batchOrders) have always been let in there.
+        self.gate = Gate(config.accounts, encoded_only=config.dialect == "binance-spot")
         self.tape = Tape()
         self.listen_keys = ListenKeys(config.seed, config.streams.listen_key_ms)
         self.dialect: Dialect[Any] = build(config, Listeners(user=self._hear_user, market=self._hear_market))
@@ -135,6 +137,10 @@ class BinanceVenue:
         market = self.dialect.engine.markets[symbol]
         text: str = market.symbol.price_text(market.mark)
         return text
+
+    def force(self, forced: Forced, now_ms: int) -> str | None:
+        """Liquidate or deleverage, where there are positions."""
+        return None if self.dialect.force is None else self.dialect.force(forced, now_ms)
 
     def ledger(self, account: str | None) -> dict[str, object]:
         """The books of one account or all."""

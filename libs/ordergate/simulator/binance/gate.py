@@ -61,10 +61,11 @@ class Caller:
 class Gate:
     """All keys."""
 
-    __slots__ = ("_keys", "_revoked")
+    __slots__ = ("_encoded_only", "_keys", "_revoked")
 
-    def __init__(self, accounts: Iterable[AccountConfig]) -> None:
-        """Keys as configured. Raises ValueError for a public key that is none."""
+    def __init__(self, accounts: Iterable[AccountConfig], *, encoded_only: bool = True) -> None:
+        """Keys as configured. encoded_only: what is signed must be percent-encoded, as Spot wants it. Raises ValueError for a public key that is none."""
+        self._encoded_only = encoded_only
         self._keys = {key.key: _built(row, key) for row in accounts for key in row.keys}
         self._revoked: set[str] = set()
 
@@ -95,7 +96,7 @@ class Gate:
             known,
             security,
             parameters,
-            text=signed.text if signed.is_encoded else None,
+            text=signed.text if signed.is_encoded or not self._encoded_only else None,
             signature=signed.signature,
             now_ms=now_ms,
         )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ordergate.simulator.market import Market
+    from ordergate.simulator.served import Forced
     from ordergate.simulator.sight import Sight
 
 Parameters = Mapping[str, str]
@@ -165,3 +166,5 @@ class Dialect(Generic[SomeEngine]):
     name: str
     engine: SomeEngine
     operations: tuple[Operation[SomeEngine], ...]
+    force: Callable[[Forced, int], str | None] | None = None
+    """Close a position as the venue does of itself; its order's id, or None. None where there are no positions."""

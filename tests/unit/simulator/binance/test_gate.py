@@ -58,6 +58,16 @@ def test_signed_request_enters_with_what_the_operation_reads() -> None:
     assert (caller.key.account, caller.parameters) == ("main", {"symbol": "BTCUSDT"})
 
 
+def test_raw_json_enters_only_where_nothing_must_be_encoded() -> None:
+    text = f'batchOrders=[{{"symbol":"BTCUSDT"}}]&timestamp={NOW}'
+    signed = {"body": f"{text}&signature={signature(text)}".encode()}
+    assert refused(ask("", **signed)) == (-1022, 400)
+    lenient = Gate([AccountConfig.model_validate({"account": "main", "keys": KEYS})], encoded_only=False)
+    caller = lenient.admit_rest(Security.SIGNED_TRADE, key="trader", query="", address="10.0.0.9", now_ms=NOW, **signed)
+    assert isinstance(caller, Caller)
+    assert caller.parameters == {"batchOrders": '[{"symbol":"BTCUSDT"}]'}
+
+
 @pytest.mark.parametrize("key", ["unknown", "homebound", "old"])
 def test_unknown_foreign_and_expired_key_get_one_answer(key: str) -> None:
     assert refused(ask_signed(key=key)) == (-2015, 401)

@@ -54,7 +54,7 @@ class FuturesAccount(Account):
         self.algo_orders: dict[int, AlgoOrder] = {}
         self.open_algos: dict[int, AlgoOrder] = {}
         self.algos_by_client_id: dict[str, list[AlgoOrder]] = {}
-        self.updated_ms = 0
+        self.updated_ms = 1  # it was funded once: 0 is what public clients take for a balance that never was
 
     def leverage_in(self, symbol: str) -> int:
         """As set for this symbol."""

@@ -60,7 +60,8 @@ _SPAN = ("startTime", "endTime", "limit")
 
 def build(config: SimulatorConfig, listeners: Listeners) -> Dialect[FuturesExchange]:
     """The dialect with an exchange that nobody has asked anything yet."""
-    return Dialect(name="binance-futures", engine=FuturesExchange(config, listeners), operations=OPERATIONS)
+    exchange = FuturesExchange(config, listeners)
+    return Dialect(name="binance-futures", engine=exchange, operations=OPERATIONS, force=exchange.force)
 
 
 def _by_symbol(one: int, every: int) -> Cost:
@@ -152,7 +153,7 @@ _ORDERS: tuple[FuturesOperation, ...] = (
         answer=placing.cancel_batch,
         security=_TRADE,
         required=("symbol",),
-        optional=("orderIdList", "origClientOrderIdList"),
+        optional=("orderIdList", "origClientOrderIdList", "orderidlist", "origclientorderidlist"),
     ),
     Operation(
         name="allOpenOrders",

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from ordergate.simulator.config import SimulatorConfig
     from ordergate.simulator.market import Market
     from ordergate.simulator.positions import Position
+    from ordergate.simulator.served import Forced
     from ordergate.simulator.symbols import Symbol
 
 AMENDMENTS_MAX = 10_000
@@ -207,6 +208,20 @@ class FuturesExchange(Perpetual[FuturesAccount]):
         wanted = min(abs(position.lots), lots or abs(position.lots))
         order = self._forced(account, position, lots=wanted, name=DELEVERAGED, now_ms=now_ms)
         return self._taken_over(self.markets[symbol], order, now_ms)
+
+    def force(self, forced: Forced, now_ms: int) -> str | None:
+        """One of the two, as a test asks for it by names; the order's id. None: nothing to close."""
+        account = self.accounts.get(forced.account)
+        market = self.markets.get(forced.symbol)
+        if account is None or market is None:
+            return None
+        side = PositionSide(forced.position_side)
+        if forced.adl:
+            lots = None if forced.quantity is None else int(forced.quantity / market.symbol.lot)
+            order = self.deleverage(account, forced.symbol, side, lots, now_ms)
+        else:
+            order = self.liquidate(account, forced.symbol, side, now_ms)
+        return None if order is None else str(order.id)
 
     # --- what the front asks
 

@@ -365,8 +365,10 @@ def read_cancels(fields: Fields) -> list[Fields] | Failure:
     """The orders that DELETE /fapi/v1/batchOrders speaks of: each as the parameters of a cancel of its own."""
     symbol = fields.get("symbol", "")
     for listed, single in (("orderIdList", "orderId"), ("origClientOrderIdList", "origClientOrderId")):
-        if fields.get(listed):
-            values = _json_list(fields[listed])
+        # ccxt writes both names in lower case.
+        text = fields.get(listed) or fields.get(listed.lower())
+        if text:
+            values = _json_list(text)
             if values is None:
                 return malformed(listed)
             if not 1 <= len(values) <= BATCH_CANCEL_MAX:
