@@ -1,4 +1,4 @@
-"""What Binance USD-M futures are. The settle is the venue's own time budget for a request (10 s, as on Spot); lag and fees are assumed (docs/venues/binance-futures.md)."""
+"""What Binance USD-M futures are. The settle is the time that Spot takes for a request at most (10 s) and a second for reads; it, lag and fees are assumed (docs/venues/binance-futures.md)."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ DECLARATION = Declaration(
     venue=VenueName("binance-futures"),
     id_scope=IdScope.OPEN_ONLY,
     window_ms=5_000,
-    settle_ms=10_000,
+    settle_ms=11_000,
     send_margin_ms=1_000,
     lookup_is_witness=True,
     orders_requests_by_nonce=False,
