@@ -15,12 +15,13 @@ from ordergate.simulator.binance.carrying import Answered, Asked, carry_out
 from ordergate.simulator.binance.failures import KEY_REFUSED, UNKNOWN_ROUTE, failed, limited
 from ordergate.simulator.binance.gate import Gate
 from ordergate.simulator.binance.hub import Hub
-from ordergate.simulator.binance.limits import Limits, limits_of
+from ordergate.simulator.binance.limits import Limits, limit_operations, limits_of
 from ordergate.simulator.binance.listen_keys import ListenKeys, listen_key_operations
 from ordergate.simulator.binance.operations import Failure, Listeners, UserEvent
 from ordergate.simulator.binance.public import public_operations
 from ordergate.simulator.binance.signing import read_signed
 from ordergate.simulator.binance.tape import Tape
+from ordergate.simulator.binance.wallet import wallet_operations
 from ordergate.simulator.served import Named, Request, Response
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class BinanceVenue:
         self.hub = Hub(self.dialect.engine, self.tape, is_futures=self.is_futures)
         operations = (
             *public_operations(config, self.limits.limits, self.tape),
-            *(listen_key_operations(self.listen_keys) if self.is_futures else ()),
+            *(listen_key_operations(self.listen_keys) if self.is_futures else limit_operations(self.limits)),
+            *wallet_operations(config),
             *self.dialect.operations,
         )
         self._routes = {(operation.method, operation.path): operation for operation in operations}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ordergate.simulator.binance.operations import Failure
+from ordergate.simulator.binance.operations import Call, Engine, Failure, Operation, Security
 from ordergate.simulator.limits import Window, Windows
 
 if TYPE_CHECKING:
@@ -201,3 +201,24 @@ def _ban(until_ms: int, now_ms: int) -> Failure:
 
 def _seconds_left(limit: Limit, window: Window, now_ms: int) -> int:
     return -((now_ms - window.start_ms - limit.length_ms) // 1000)
+
+
+def limit_operations(limits: Limits) -> tuple[Operation[Engine], ...]:
+    """Spot's reading of an account's own order counts; futures show theirs without counts, by a call of their own."""
+
+    def order_counts(engine: Engine, call: Call) -> object:
+        del engine
+        used = limits.used(("ORDERS",), address="", account=call.account.name, now_ms=call.now_ms)
+        return [{**limit.row(), "count": count} for limit, count in used]
+
+    return (
+        Operation(
+            name="rateLimit/order",
+            method="GET",
+            path="/api/v3/rateLimit/order",
+            ws="account.rateLimits.orders",
+            answer=order_counts,
+            security=Security.SIGNED_READ,
+            weight=40,
+        ),
+    )
