@@ -139,7 +139,6 @@ class PollingDesk:
         swept_ms = 0
         while True:
             now_ms = self._clock.now_ms()
-            policy = self._policy
             try:
                 is_list_due = self._is_list_due(listed_ms, now_ms)
                 symbols = self._symbols_to_list()
@@ -155,7 +154,7 @@ class PollingDesk:
                 await self._look_up_due()
                 await self._restate_due()
             except Unavailable:
-                await self._clock.sleep(policy.list_period_ms / 1000)  # nothing was learned
+                await self._clock.sleep(self._pace.policy.list_period_ms / 1000)  # nothing was learned
             await self._wait(listed_ms)
 
     # What the venue tells by itself.
