@@ -341,11 +341,11 @@ async def _verified(place: Place, held: HeldKey) -> dict[str, Any]:
     try:
         if not await client.start(timeout_seconds=VERIFY_SECONDS):
             raise VenueUnavailable(f"{place.name}: the venue does not answer, so nothing is known of the key")
-        await client.positions()
+        permissions = Permissions() if opening.key is None else await client.verify(opening.key)
     finally:
         await client.close()
     now_ms = clock.now_ms()
-    found = place.judge(held, Permissions(), now_ms)  # this venue tells nothing of a key's rights
+    found = place.judge(held, permissions, now_ms)
     ring = place.files.ring().verify(held.id, at_ms=now_ms, findings=found)
     place.files.save(ring)
     return _row(place, ring.find(held.id) or held, found, now_ms)

@@ -54,8 +54,10 @@ TRADER = "order_submission"
 
 
 class Verifier(Protocol):
-    """An open client of the venue, whose session verifies."""
+    """An open client of the venue, whose session verifies. tells_rights: the venue says what a key may do."""
 
+    @property
+    def tells_rights(self) -> bool: ...
     async def verify(self, key: Key) -> Permissions: ...
     def venue_now_ms(self) -> int: ...
 
@@ -124,6 +126,7 @@ class AccountKeys:
             clock=frame.clock,
             tell=self._tell,
             admit=self._admit,
+            tells_rights=verifier.tells_rights,
         )
         desk = KeyDesk(frame, self.account, succession)
         frame.task(f"keys:{name}", desk.follow)

@@ -19,12 +19,15 @@ Fact = TypeVar("Fact")
 
 @dataclass(slots=True, kw_only=True)
 class VenueClient:
-    """The base of a venue's trading, reading and market clients. proof_of_key: a signed read that a key of any rights may make."""
+    """The base of a venue's trading, reading and market clients. proof_of_key: a signed read that a key of any rights may make; tells_rights:
+    whether `verify` finds out what a key may do.
+    """
 
     session: Session
     upkeep: Upkeep
     declaration: Declaration
     proof_of_key: ClassVar[Call]
+    tells_rights: ClassVar[bool] = False
 
     async def start(self, *, timeout_seconds: float = 5.0) -> bool:
         """Warm sockets and read the venue's clock. False: the venue is not there yet; it goes on trying, and calls say NotSent or ClockUnknown."""

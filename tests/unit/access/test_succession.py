@@ -52,7 +52,11 @@ class Hands:
 
 
 def succession(
-    hands: Hands, *, created_at_ms: int | None = None, admit: Callable[[Key], None] = lambda _: None
+    hands: Hands,
+    *,
+    created_at_ms: int | None = None,
+    admit: Callable[[Key], None] = lambda _: None,
+    tells_rights: bool = False,
 ) -> tuple[Succession, Keychain]:
     keychain = Keychain(OLD)
     made = Succession(
@@ -66,6 +70,7 @@ def succession(
         clock=hands,
         tell=hands.told.append,
         admit=admit,
+        tells_rights=tells_rights,
     )
     return made, keychain
 
@@ -216,3 +221,48 @@ async def test_the_oldest_word_on_a_keys_age_counts() -> None:
     made.date(OLD.id, NOW_MS)
     await made.step()
     assert hands.severities() == [Severity.ALARM]
+
+
+@pytest.mark.parametrize(
+    "rights",
+    [
+        Permissions(withdraws=True),
+        Permissions(trades=False),
+        Permissions(reads=False),
+        Permissions(expires_at_ms=NOW_MS),
+    ],
+)
+async def test_the_key_that_a_process_starts_with_signs_nothing_more_if_the_venue_says_what_it_must_not_be(
+    rights: Permissions,
+) -> None:
+    hands = Hands(answers=[VenueUnavailable(), rights, Permissions()])
+    made, keychain = succession(hands, tells_rights=True)
+    await made.step()
+    assert signing(keychain) == OLD, "nothing is known of it yet"
+    hands.at_ms += 2_000
+    await made.step()
+    assert signing(keychain) is None
+    assert states(made) == {OLD.id: KeyState.REVOKED}
+    assert Severity.ALARM in hands.severities()
+    hands.found.append(Replaced(key=NEW))
+    await made.step()
+    assert signing(keychain) == NEW
+
+
+async def test_what_the_venue_says_of_the_first_key_is_said_once_and_it_goes_on() -> None:
+    hands = Hands(answers=[Permissions(reads=True, trades=True, withdraws=False, address_bound=False)])
+    made, keychain = succession(hands, tells_rights=True)
+    for _ in range(3):
+        await made.step()
+    assert signing(keychain) == OLD
+    assert [(told.severity, told.text) for told in hands.told] == [
+        (Severity.WARNING, "any address may use it; bind it to the gateway's")
+    ]
+    assert hands.asked == [OLD]
+
+
+async def test_where_the_venue_tells_nothing_the_first_key_is_not_asked_about() -> None:
+    hands = Hands()
+    made, _ = succession(hands)
+    await made.step()
+    assert hands.asked == []

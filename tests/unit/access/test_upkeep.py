@@ -47,6 +47,19 @@ async def test_a_venue_that_is_away_at_the_start_is_asked_until_it_is_there() ->
         await engine.close()
 
 
+async def test_the_clock_is_read_again_after_each_period() -> None:
+    assert Rhythm().clock_seconds == 60
+    async with serving(ok) as peer:
+        engine, venue = Engine(peer.origin), Venue()
+        often = replace(QUICK, clock_seconds=0.01, clock_samples=3)
+        upkeep = Upkeep(engine=engine, venue_clock=VenueClock(ToldClock()), ask=venue.ask, rhythm=often)
+        await upkeep.start(timeout_seconds=5)
+        assert venue.asked == 3
+        await until(lambda: venue.asked >= 9)
+        await upkeep.close()
+        await engine.close()
+
+
 async def test_a_distrusted_clock_is_read_again_at_once() -> None:
     async with serving(ok) as peer:
         engine, clock, venue = Engine(peer.origin), VenueClock(ToldClock()), Venue()

@@ -14,6 +14,7 @@ import pytest
 
 from ordergate.access.budget import Scope
 from ordergate.access.keys import make_key
+from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening
 from ordergate.access.session import Patience, RequestRecord
 from ordergate.access.signing import hmac_sha256_hex
@@ -127,7 +128,7 @@ def answers(**given: Any) -> dict[str, Any]:
         "cancel_all": "DELETE /api/v3/openOrders", "open": "GET /api/v3/openOrders", "order": "GET /api/v3/order",
         "replace": "POST /api/v3/order/cancelReplace", "amend": "PUT /api/v3/order/amend/keepPriority",
         "oco": "POST /api/v3/orderList/oco", "cancel_list": "DELETE /api/v3/orderList", "trades": "GET /api/v3/myTrades",
-        "account": "GET /api/v3/account", "info": "GET /api/v3/exchangeInfo", "prices": "GET /api/v3/ticker/price",
+        "account": "GET /api/v3/account", "rights": "GET /sapi/v1/account/apiRestrictions", "info": "GET /api/v3/exchangeInfo", "prices": "GET /api/v3/ticker/price",
     }  # fmt: skip
     return {paths[name]: found for name, found in given.items()}
 
@@ -451,8 +452,40 @@ async def test_holdings_are_balances_and_no_positions() -> None:
         assert not stage.reading.declaration.shows_positions
 
 
+RIGHTS = {
+    "enableReading": True, "enableWithdrawals": False, "ipRestrict": True, "enableSpotAndMarginTrading": False,
+    "enableFutures": False, "createTime": 1_700_000_000_000,
+}  # fmt: skip
+
+
+async def test_what_a_key_may_do_and_from_where_is_what_the_venue_says() -> None:
+    rights = {**RIGHTS, "enableWithdrawals": True, "ipRestrict": False}
+    async with says(account=(200, {"balances": []}), rights=(200, rights)) as stage:
+        found = await stage.reading.verify(make_key(public="another-api-key", secret="its-secret-of-some-length"))
+        assert found == Permissions(
+            reads=True, trades=False, withdraws=True, address_bound=False, created_at_ms=1_700_000_000_000
+        )
+        [sent] = stage.exchange.of("GET /sapi/v1/account/apiRestrictions")
+        assert {"timestamp", "signature"} <= sent.keys()
+        assert stage.reading.tells_rights
+
+
+@pytest.mark.parametrize("said", [(503, b"<html>"), (200, {"enableReading": "yes"}), (200, [])])
+async def test_where_the_rights_of_a_key_are_lost_on_the_way_it_is_not_taken_for_harmless(said: object) -> None:
+    async with says(account=(200, {"balances": []}), rights=said) as stage:
+        with pytest.raises(VenueUnavailable):
+            await stage.reading.verify(make_key(public="another-api-key", secret="its-secret-of-some-length"))
+
+
+@pytest.mark.parametrize("said", [(404, b"<html>"), (404, failure(-1000, "no such path"))])
+async def test_where_there_is_no_word_on_rights_nothing_is_guessed(said: object) -> None:
+    async with says(account=(200, {"balances": []}), rights=said) as stage:
+        found = await stage.reading.verify(make_key(public="another-api-key", secret="its-secret-of-some-length"))
+        assert found == Permissions()
+
+
 async def test_a_key_is_verified_by_a_read_that_it_signs_itself() -> None:
-    async with says(account=(200, {"balances": []})) as stage:
+    async with says(account=(200, {"balances": []}), rights=(200, RIGHTS)) as stage:
         await stage.reading.verify(make_key(public="another-api-key", secret="its-secret-of-some-length"))
         assert b"X-MBX-APIKEY: another-api-key" in stage.exchange.sent[-1][2]
         stage.exchange.answers = answers(

@@ -68,7 +68,9 @@ class Succession:
         clock: Clock,
         tell: Callable[[Told], None],
         admit: Admit = lambda _: None,
+        tells_rights: bool = False,
     ) -> None:
+        """tells_rights: the venue says what a key may do, so the key that the process starts with is asked about too."""
         now_ms = clock.now_ms()
         # The key that the process starts with is the installation's word; its first request shows what the venue says to it.
         first = HeldKey(id=key.id, state=KeyState.ACTIVE, since_ms=now_ms, created_at_ms=created_at_ms)
@@ -82,6 +84,7 @@ class Succession:
         self._tell = tell
         self._admit = admit
         self._candidate: _Candidate | None = None
+        self._first = _Candidate(key) if tells_rights else None
         self._revoked: set[KeyId] = set()
         self._ready: set[KeyId] = set()
         self._told_day: tuple[KeyId, int] | None = None
@@ -135,6 +138,8 @@ class Succession:
                 self._complain(f"no key can be read: {found.reason}")
             case _:
                 pass
+        if self._first is not None and self._clock.monotonic() >= self._first.ask_at:
+            await self._judge(self._first)
         if self._candidate is not None and self._clock.monotonic() >= self._candidate.ask_at:
             await self._try(self._candidate)
         self._drain()
@@ -161,6 +166,35 @@ class Succession:
     def _without_rivals(self) -> KeyRing:
         """A key that never came to sign makes room for the next."""
         return KeyRing(tuple(key for key in self._ring.keys if key.state is not KeyState.NEW))
+
+    async def _judge(self, first: _Candidate) -> None:
+        """The key that the process started with. One that may do what no key here may do, or has expired, signs nothing more."""
+        key = first.key
+        try:
+            permissions = await self._verify(key)
+        except Misconfigured as error:
+            self._first = None
+            self._say(key.id, Severity.ALARM, f"{error}; put a key that the venue takes in its place")
+            return
+        except Unavailable:
+            first.ask_at = self._clock.monotonic() + ASK_AGAIN_SECONDS
+            return
+        self._first = None
+        if self._ring.signing != key.id:
+            return  # another took over, or it was revoked, while we asked
+        if permissions.created_at_ms is not None:
+            self.date(key.id, permissions.created_at_ms)
+        held = self._ring.find(key.id)
+        now_ms, created_at_ms = self._clock.now_ms(), None if held is None else held.created_at_ms
+        found = judge(permissions, trading=self._terms.trading, created_at_ms=created_at_ms, now_ms=now_ms)
+        try:
+            self._ring = self._ring.verify(key.id, at_ms=now_ms, findings=found)
+        except WrongKey as error:
+            self._say(key.id, Severity.ALARM, f"{error}; nothing is signed with it any more")
+            self.revoke(key.id)
+            return
+        for each in found:
+            self._say(key.id, each.severity, each.text)
 
     async def _try(self, candidate: _Candidate) -> None:
         key = candidate.key

@@ -1,14 +1,16 @@
 """How a question is put to Binance Spot, and what every client of it can do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from ordergate.access.budget import Weights
 from ordergate.access.keys import Key
-from ordergate.access.keys.standing import Permissions
-from ordergate.access.session import Call, Session
-from ordergate.ports.venue import Priority
-from ordergate.trading.errors import VenueUnavailable
+from ordergate.access.keys.keychain import Keychain
+from ordergate.access.keys.standing import Permissions, permissions_of_binance
+from ordergate.access.session import Answered, Call, Document, Session
+from ordergate.ports.venue import NotExecuted, Priority, Unknown
+from ordergate.trading.errors import Unreadable, VenueUnavailable
 from ordergate.trading.ids import Symbol
 from ordergate.trading.order import VenueView
 from ordergate.venues.binance.fields import check
@@ -16,7 +18,7 @@ from ordergate.venues.binance.signing import check_key
 from ordergate.venues.binance_spot import limits, models, parse
 from ordergate.venues.binance_spot.errors import Purpose
 from ordergate.venues.binance_spot.parse import Fields
-from ordergate.venues.client import VenueClient, parsed
+from ordergate.venues.client import VERIFY_SECONDS, VenueClient, parsed
 
 ORDER_PATH = "/api/v3/order"
 
@@ -50,6 +52,17 @@ def public(path: str, weights: Weights, parameters: Fields = ()) -> Call:
 ACCOUNT = get("/api/v3/account", Priority.RECONCILE, limits.HEAVY, (("omitZeroBalances", "true"),))
 
 
+RESTRICTIONS = get("/sapi/v1/account/apiRestrictions", Priority.RECONCILE, limits.LIGHT)
+_NO_SUCH_PATH = ("unreadable_404", "404_")
+
+
+def _permissions(document: Document) -> Permissions:
+    try:
+        return permissions_of_binance(document)
+    except Unreadable as error:
+        raise VenueUnavailable(f"GET {RESTRICTIONS.path}: {error}") from error
+
+
 async def read_time(session: Session) -> int:
     """`GET /api/v3/time`: not earlier than the exchange's clock showed when this was called. Raises VenueUnavailable."""
     call = public("/api/v3/time", limits.LIGHT)
@@ -62,10 +75,28 @@ class SpotClient(VenueClient):
     __slots__ = ()
     proof_of_key: ClassVar[Call] = ACCOUNT
 
+    tells_rights: ClassVar[bool] = True
+
     async def verify(self, key: Key) -> Permissions:
-        """As of every venue; and WrongKey, too, for a key of a kind that Binance does not take."""
+        """As of every venue; and WrongKey, too, for a key of a kind that Binance does not take.
+
+        `GET /sapi/v1/account/apiRestrictions` says what the key may do and from where. Where there is no such thing (the testnet has none), nothing is
+        known of that; an answer that is lost is asked for again, so that a key that can withdraw does not slip through.
+        """
         check_key(key)
-        return await super().verify(key)
+        told = await VenueClient.verify(self, key)
+        trial = replace(self.session, keychain=Keychain(key))
+        match await trial.change(RESTRICTIONS, deadline_seconds=VERIFY_SECONDS):
+            case Answered(document=dict() as document):
+                return _permissions(document)
+            case NotExecuted():
+                return told
+            case Unknown(reason=reason) if reason.startswith(_NO_SUCH_PATH):
+                return told
+            case other:
+                raise VenueUnavailable(
+                    f"key {key.id}: its rights are not known: {getattr(other, 'reason', 'throttled')}"
+                )
 
     async def venue_time_ms(self) -> int:
         """`GET /api/v3/time`: not earlier than the exchange's clock showed when this was called."""
