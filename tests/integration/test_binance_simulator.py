@@ -51,7 +51,10 @@ class Client:
             return await response.json()
 
     async def connect(self, path: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
-        return await self.session.ws_connect(self.url.replace("http", "ws") + path, **options)
+        stream: aiohttp.ClientWebSocketResponse = await self.session.ws_connect(
+            self.url.replace("http", "ws") + path, **options
+        )
+        return stream
 
     async def user_stream(self, **options: Any) -> aiohttp.ClientWebSocketResponse:
         """Of the trader's account, in the way of the dialect."""

@@ -53,7 +53,7 @@ def test_versions_of_a_path_are_aliases() -> None:
 # --- limits
 
 
-def headers(desk: VenueDesk, *asked: str, **parameters: object) -> dict[str, str]:
+def headers(desk: VenueDesk, *asked: str, **parameters: Any) -> dict[str, str]:
     return dict(desk.ask(asked[0], asked[1], **parameters).headers)
 
 
