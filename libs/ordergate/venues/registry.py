@@ -30,6 +30,10 @@ from ordergate.venues.zetarium.limits import LIMITS as ZETARIUM_LIMITS
 class _Opened(Protocol):
     """A client with sockets of its own. `start` warms it up (False: the venue is not there yet, it goes on trying), `close` ends it."""
 
+    @property
+    def tells_rights(self) -> bool:
+        """Whether `verify` finds out what a key may do."""
+
     async def start(self, *, timeout_seconds: float = ...) -> bool: ...
     async def close(self) -> None: ...
 
