@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from heapq import heappop, heappush
+from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from ordergate.simulator.book import Book, Queued
@@ -54,6 +55,12 @@ def is_triggered(order: Waiting, price: int) -> bool:
     if stop is None:
         return False
     return price >= stop if order.rises else price <= stop
+
+
+def id_gaps(seed: int, symbol: str, most: int) -> Callable[[], int]:
+    """How many trade ids of a symbol are left out before the next: up to `most`, drawn from the seed."""
+    draws = Random(f"{seed}:{symbol}:trade ids")
+    return (lambda: draws.randint(0, most)) if most else (lambda: 0)
 
 
 class Market(Generic[SomeWaiting, SomeSymbol]):

@@ -7,24 +7,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ordergate.simulator.flow import Quote
+from ordergate.simulator.market import Market
 from ordergate.simulator.orders import Order, Status, Trade
+from ordergate.simulator.symbols import Symbol
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from ordergate.simulator.accounts import Account
-    from ordergate.simulator.market import Market
-    from ordergate.simulator.symbols import Symbol
 
 SomeTraded = TypeVar("SomeTraded", bound=Quote)
+SomeMarket = TypeVar("SomeMarket", bound=Market[Any, Any])
 
 
-class Crossing(ABC, Generic[SomeTraded]):
+class Crossing(ABC, Generic[SomeTraded, SomeMarket]):
     """Who meets whom. How much two may trade, whether they may, and what an execution does, is the matter of the exchange."""
 
     __slots__ = ()
 
-    def run(self, market: Market[SomeTraded, Any], taker: SomeTraded, now_ms: int) -> None:
+    def run(self, market: SomeMarket, taker: SomeTraded, now_ms: int) -> None:
         """Trade the order against the book as far as its price and liquidity go; nothing rests here."""
         opposite = market.book.other_side(taker.sign)
         while taker.remaining:
@@ -44,17 +45,15 @@ class Crossing(ABC, Generic[SomeTraded]):
         """How much the order may trade with the other at most; 0: it is through."""
 
     @abstractmethod
-    def may_meet(self, market: Market[SomeTraded, Any], taker: SomeTraded, maker: SomeTraded, now_ms: int) -> bool:
+    def may_meet(self, market: SomeMarket, taker: SomeTraded, maker: SomeTraded, now_ms: int) -> bool:
         """Whether the two may trade. If not, one of them has been changed here so that they never meet again."""
 
     @abstractmethod
-    def execute(
-        self, market: Market[SomeTraded, Any], taker: SomeTraded, maker: SomeTraded, lots: int, now_ms: int
-    ) -> None:
+    def execute(self, market: SomeMarket, taker: SomeTraded, maker: SomeTraded, lots: int, now_ms: int) -> None:
         """Both trade so many lots; a maker that is through leaves the book."""
 
 
-class Matching(Crossing[Order]):
+class Matching(Crossing[Order, Market[Order, Symbol]]):
     """Executes orders and ends them; `touched` are the accounts whose reduce-only orders may have lost their position.
 
     Two orders of one account may trade with each other: the exchange documents no self-trade prevention, so both sides are ordinary trades.

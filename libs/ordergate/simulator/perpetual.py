@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ordergate.simulator.accounts import Account
 from ordergate.simulator.flow import Flow
-from ordergate.simulator.market import Market
+from ordergate.simulator.market import Market, id_gaps
 from ordergate.simulator.orders import Order, OrderType, PositionSide, Status
 from ordergate.simulator.symbols import Symbol
 
@@ -176,7 +176,9 @@ def markets_of(
     for row in config.symbols:
         symbol = row.build() if build is None else build(row)
         price, halted = symbol.nearest_ticks(row.price), row.status == "HALT"
-        markets[row.symbol] = Market(symbol, price, halted=halted, gap=_gaps(config, row.symbol))
+        markets[row.symbol] = Market(
+            symbol, price, halted=halted, gap=id_gaps(config.seed, row.symbol, config.trade_id_gap_max)
+        )
     return markets
 
 
@@ -199,9 +201,3 @@ def _crowd_order(
         created_ms=now_ms,
         updated_ms=now_ms,
     )
-
-
-def _gaps(config: SimulatorConfig, symbol: str) -> Callable[[], int]:
-    most = config.trade_id_gap_max
-    draws = Random(f"{config.seed}:{symbol}:trade ids")
-    return (lambda: draws.randint(0, most)) if most else (lambda: 0)

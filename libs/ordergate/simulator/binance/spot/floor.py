@@ -28,11 +28,11 @@ from ordergate.simulator.binance.spot.orders import (
 from ordergate.simulator.binance.spot.reports import Reports
 from ordergate.simulator.binance.spot.symbols import SMALLEST, SpotSymbol, build_symbol
 from ordergate.simulator.flow import Flow
-from ordergate.simulator.market import Market, is_triggered
+from ordergate.simulator.market import Market, id_gaps, is_triggered
 from ordergate.simulator.orders import Side, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ordergate.simulator.binance.operations import Listeners
     from ordergate.simulator.config import AccountConfig, SimulatorConfig
@@ -54,7 +54,7 @@ class Floor:
         for row in config.symbols:
             symbol = build_symbol(row)
             start = symbol.nearest_ticks(row.price)
-            gap = _gaps(config, row.symbol)
+            gap = id_gaps(config.seed, row.symbol, config.trade_id_gap_max)
             self.markets[row.symbol] = SpotMarket(symbol, start, halted=row.status == "HALT", gap=gap)
         self.accounts = {
             row.account: SpotAccount(row.account, uid=FIRST_UID + at, balances=self._start_balances(row))
@@ -305,9 +305,10 @@ class Floor:
     # --- the crowd
 
     def _take_crowd_order(self, market: Market[SpotOrder, Any], order: SpotOrder, now_ms: int) -> None:
-        self.matching.run(market, order, now_ms)
+        pit = self.markets[market.symbol.name]
+        self.matching.run(pit, order, now_ms)
         if order.remaining and order.type is OrderType.LIMIT:
-            self.matching.rest(market, order)
+            self.matching.rest(pit, order)
 
     def _start_balances(self, row: AccountConfig) -> dict[str, Decimal]:
         symbols = [market.symbol for market in self.markets.values()]
@@ -357,9 +358,3 @@ def _ends_its_pair(order: SpotOrder) -> bool:
 
 def _whole(amount: Decimal, unit: Decimal) -> int:
     return int(amount / unit)
-
-
-def _gaps(config: SimulatorConfig, symbol: str) -> Callable[[], int]:
-    most = config.trade_id_gap_max
-    draws = Random(f"{config.seed}:{symbol}:trade ids")
-    return (lambda: draws.randint(0, most)) if most else (lambda: 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
-from ordergate.simulator.binance.spot.market import Print
+from ordergate.simulator.binance.spot.market import Print, SpotMarket
 from ordergate.simulator.binance.spot.orders import (
     ZERO,
     Expiry,
@@ -21,17 +21,14 @@ from ordergate.simulator.orders import Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ordergate.simulator.binance.spot.market import SpotMarket
     from ordergate.simulator.binance.spot.reports import Reports
-    from ordergate.simulator.binance.spot.symbols import SpotSymbol
     from ordergate.simulator.config import FeesConfig
-    from ordergate.simulator.market import Market
 
 _LOSES_TAKER = frozenset({SelfTrade.EXPIRE_TAKER, SelfTrade.EXPIRE_BOTH})
 _LOSES_MAKER = frozenset({SelfTrade.EXPIRE_MAKER, SelfTrade.EXPIRE_BOTH})
 
 
-class SpotMatching(Crossing[SpotOrder]):
+class SpotMatching(Crossing[SpotOrder, SpotMarket]):
     """Executes orders and ends them. `commissions` and `crowd` are where the money went that no account has any more."""
 
     __slots__ = ("_fees", "_on_change", "_reports", "commissions", "crowd")
@@ -49,23 +46,21 @@ class SpotMatching(Crossing[SpotOrder]):
         del price
         return min(order.showing, other.showing)
 
-    def may_meet(self, market: Market[SpotOrder, SpotSymbol], taker: SpotOrder, maker: SpotOrder, now_ms: int) -> bool:
+    def may_meet(self, market: SpotMarket, taker: SpotOrder, maker: SpotOrder, now_ms: int) -> bool:
         """Two orders of one account do as the taker's mode says; TRANSFER within one account is DECREMENT (stp_faq.md)."""
         if taker.account is None or taker.account is not maker.account or taker.self_trade is SelfTrade.NONE:
             return True
-        self._prevent(market, taker, maker, now_ms)  # type: ignore[arg-type]  # every market of this room is a SpotMarket
+        self._prevent(market, taker, maker, now_ms)
         return False
 
-    def execute(
-        self, market: Market[SpotOrder, SpotSymbol], taker: SpotOrder, maker: SpotOrder, lots: int, now_ms: int
-    ) -> None:
+    def execute(self, market: SpotMarket, taker: SpotOrder, maker: SpotOrder, lots: int, now_ms: int) -> None:
         """Trade, settle both sides, tell, and show an iceberg's next slice behind all others of its price."""
         price = maker.price
         if price is None:  # a resting order always has one
             return
         trade_id = market.next_trade_id()
         printed = Print(trade_id, price, lots, maker.sign > 0, now_ms)
-        market.traded(printed)  # type: ignore[attr-defined]  # every market of this room is a SpotMarket
+        market.traded(printed)
         for order in (taker, maker):
             order.fill(price, lots, now_ms)
         if maker.is_open and maker.iceberg_lots and not maker.showing:
@@ -73,31 +68,31 @@ class SpotMatching(Crossing[SpotOrder]):
             self.rest(market, maker)
         elif not maker.is_open:
             self.withdraw(market, maker)
-        self._reports.printed(market, printed)  # type: ignore[arg-type]
+        self._reports.printed(market, printed)
         for order in (taker, maker):
             self._settle(order, price, lots, trade_id, maker=order is maker, now_ms=now_ms)
 
-    def rest(self, market: Market[SpotOrder, SpotSymbol], order: SpotOrder) -> None:
+    def rest(self, market: SpotMarket, order: SpotOrder) -> None:
         """Queue what remains of the order behind all others of its price."""
         if order.price is not None:
             order.resting = True
             order.shown = min(order.iceberg_lots, order.remaining)
             market.book.own_side(order.sign).add(order, order.price)
 
-    def withdraw(self, market: Market[SpotOrder, SpotSymbol], order: SpotOrder) -> None:
+    def withdraw(self, market: SpotMarket, order: SpotOrder) -> None:
         """Take the order out of the book, if it is there."""
         if order.resting and order.price is not None:
             market.book.own_side(order.sign).remove(order, order.price)
             order.resting = False
 
-    def expire(self, market: Market[SpotOrder, SpotSymbol], order: SpotOrder, now_ms: int, reason: Expiry) -> None:
+    def expire(self, market: SpotMarket, order: SpotOrder, now_ms: int, reason: Expiry) -> None:
         """The venue's rules end the order."""
         order.expiry = reason
         self.end(market, order, Status.EXPIRED, now_ms)
         self._reports.order(order, "EXPIRED", now_ms)
         self._on_change(order, now_ms)
 
-    def end(self, market: Market[SpotOrder, SpotSymbol], order: SpotOrder, status: Status, now_ms: int) -> None:
+    def end(self, market: SpotMarket, order: SpotOrder, status: Status, now_ms: int) -> None:
         """The order is over, and nothing is told yet."""
         self.withdraw(market, order)
         order.status = status

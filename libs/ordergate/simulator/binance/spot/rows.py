@@ -98,7 +98,7 @@ def amended_row(order: SpotOrder, amendment: Amendment) -> Row:
         "timeInForce": order.time_in_force,
         "type": order.type,
         "side": order.side,
-        "workingTime": order.working_ms,
+        **({"workingTime": order.working_ms} if order.is_working else {}),
         "selfTradePreventionMode": order.self_trade,
     }
     row: Row = {"transactTime": amendment.time_ms, "executionId": amendment.execution_id, "amendedOrder": amended}
