@@ -9,8 +9,8 @@ from ordergate.ports.venue import ClockRefused, NotExecuted, Priority, Throttled
 from ordergate.trading.ids import ErrorId
 from ordergate.venues.binance_spot.errors import TABLE, Purpose, classify, judge_leg
 
-EVERY = frozenset(Purpose)
-BEGINS = frozenset({Purpose.PLACE, Purpose.TEST, Purpose.LIST, Purpose.REPLACE})
+EVERY = tuple(Purpose)  # in an order: two processes must collect the same tests
+BEGINS = (Purpose.PLACE, Purpose.TEST, Purpose.LIST, Purpose.REPLACE)
 
 
 def judge(
