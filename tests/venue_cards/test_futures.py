@@ -1,4 +1,4 @@
-"""Cards 100 to 118: what only perpetual futures of Binance have. Conditional orders are orders of another service there, with other ids."""
+"""Cards 100 to 119: what only perpetual futures of Binance have. Conditional orders are orders of another service there, with other ids."""
 
 import asyncio
 from dataclasses import replace
@@ -319,3 +319,22 @@ async def test_card_118_trades_are_read_on_after_ten_days_of_silence(
     found = await later.reading.trades(BTC, from_id=before[0].trade_id, limit=100)
     assert len(found) == 4
     assert list(await later.reading.trades(BTC, from_id=None, limit=2)) == list(before[:2])
+
+
+async def test_card_119_the_books_hold_a_conditional_order_once_whatever_became_of_it(
+    exchange: Exchange, main: Desk, other: Desk
+) -> None:
+    ended = await stopped(main, "c119-canceled")
+    await main.trading.cancel(BTC, venue_order_id=ended.venue_order_id)
+    await stopped(main, "c119-waiting", stop_price=Decimal(69000))
+    view = await stopped(main, "c119-triggered")
+    await other.placed("c119-book", Side.SELL, price=Decimal(66100))
+    await reach(exchange, 66050)
+    await until(main, view.venue_order_id, State.FILLED)
+    orders = [order for order in (await exchange.ledger())["orders"] if order["account"] == "main"]
+    assert {order["clientOrderId"]: order["status"] for order in orders} == {
+        "c119-canceled": "CANCELED",
+        "c119-waiting": "NEW",
+        "c119-triggered": "FILLED",
+    }
+    assert len(orders) == 3

@@ -23,6 +23,8 @@ _VENUE_STATE = {
     "FILLED": State.FILLED,
     "CANCELED": State.CANCELED,
     "REJECTED": State.REJECTED,
+    "EXPIRED": State.EXPIRED,
+    "EXPIRED_IN_MATCH": State.EXPIRED,
 }
 _NEVER_AT_VENUE = frozenset({State.REFUSED, State.NOT_PLACED, State.REJECTED})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ordergate.simulator.binance.futures.accounts import FuturesAccount, owner_of
 from ordergate.simulator.binance.futures.algo import AlgoService
+from ordergate.simulator.binance.futures.books import childless_rows
 from ordergate.simulator.binance.futures.events import Events
 from ordergate.simulator.binance.futures.filters import (
     lots_of,
@@ -235,8 +236,11 @@ class FuturesExchange(Perpetual[FuturesAccount]):
         return None
 
     def ledger(self, account: str | None) -> dict[str, object]:
-        """What was executed, in the shape of /simulator/ledger."""
-        return ledger(self, account)
+        """What was executed, in the shape of /simulator/ledger; conditional orders that made no order are among the orders."""
+        books = ledger(self, account)
+        asked = [each for each in self.accounts.values() if account in {None, each.name}]
+        orders = books["orders"]
+        return {**books, "orders": [*(orders if isinstance(orders, list) else []), *childless_rows(asked)]}
 
     # --- the way of one order
 
