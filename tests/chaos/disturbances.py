@@ -164,7 +164,14 @@ async def full_disk(ground: Ground) -> None:
     """The bus's disk fills up under load, stays full, and is emptied."""
     bus = ground.home / "bus"
     filler = bus / "filler"
-    await asyncio.sleep(3)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + ground.seconds
+    async with _limit(ground.seconds / 2):  # where nothing is stored, it fills up all the same
+        before = orders_bytes(bus)
+        while True:
+            if orders_bytes(bus) > before:
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
     began_ms = now_ms()
     try:
         await asyncio.to_thread(fill_disk, filler)
@@ -172,7 +179,16 @@ async def full_disk(ground: Ground) -> None:
     finally:
         filler.unlink(missing_ok=True)
         ground.watch.outages.append(Outage(target=BUS, from_ms=began_ms, to_ms=now_ms()))
-    await asyncio.sleep(max(1.0, ground.seconds - 3 - FULL_SECONDS))
+    await asyncio.sleep(max(1.0, end - loop.time()))
+
+
+def orders_bytes(bus: Path) -> int:
+    """What the server keeps of ORDERS on its disk: more than before says that orders are on their way now."""
+    found = 0
+    for block in bus.glob("store/jetstream/*/streams/ORDERS/msgs/*.blk"):
+        with suppress(FileNotFoundError):  # the server takes blocks away, too
+            found += block.stat().st_size
+    return found
 
 
 def fill_disk(path: Path) -> None:
