@@ -174,14 +174,22 @@ async def test_a_process_in_a_ban_does_not_make_even_its_first_call(start: Start
     assert isinstance(await late.limiter.take(REQUEST, Priority.CANCEL, deadline_seconds=0.6), Denied)
 
 
+async def some(process: Process, count: int) -> int:
+    """So many calls."""
+    granted = [await process.limiter.take(REQUEST, Priority.RESOLVE, deadline_seconds=1) for _ in range(count)]
+    return sum(isinstance(each, Granted) for each in granted)
+
+
 async def test_a_crash_loop_without_an_owner_spends_one_fall_back_and_not_one_a_start(start: Start) -> None:
-    passed = []
+    passed: list[int] = []
     for _ in range(4):
         crashing = await start("status_polling")
-        passed.append(await spend(crashing, REQUEST, Priority.RESOLVE, seconds=0.1))
+        passed.append(
+            await spend(crashing, REQUEST, Priority.RESOLVE, seconds=0.1) if passed else await some(crashing, 5)
+        )
         await eventually(lambda: not any(pool.is_writing for pool in crashing.pools))  # noqa: B023 - awaited at once
         await crashing.die()
-    assert passed == [17, 0, 0, 0]
+    assert passed == [5, 12, 0, 0]
     other = await start("fill_streaming")
     assert await spend(other, REQUEST, Priority.RESOLVE, seconds=0.1) == 17, "another service has its own part"
 
@@ -217,7 +225,7 @@ async def test_what_cannot_be_read_about_a_budget_stops_nobody(start: Start, bus
     subject = subjects.account_budget(VENUE, ACCOUNT)
     leases, control = BusShelf(bus, bucket=streams.LEASES), BusShelf(bus, bucket=streams.CONTROL)
     await leases.put(keys.budget_freeze(subject), nonsense)
-    await leases.put(keys.budget_alone(subject, "order_submission"), nonsense)
+    await leases.put(keys.budget_alone(subject, "order_submission", "i9"), nonsense)
     await control.put(keys.budget_limits(subject), nonsense)
     await control.put(keys.RAIN, nonsense)
     owner = await start("order_submission")

@@ -122,6 +122,9 @@ class Pool:
         self._recalled = False
         self._listening: list[int] = []
         self._keeping_alone = False
+        self._spent_before: dict[
+            tuple[Scope, int], int
+        ] = {}  # of the fall-back, by those of this service that were before
         self._probing: asyncio.TimerHandle | None = None
         self._ended = False
         self._published: dict[Scope, Published] = {}
@@ -198,13 +201,21 @@ class Pool:
             await self._listen(subjects.budget_freeze(self._budget), self._hear_freeze),
             await self._listen(subjects.budget_owner(self._budget), self._hear_owner),
         ]
-        alone = keys.budget_alone(self._budget, self._member.service)
         self._take(self._heed_freeze, await self._stored(LEASES, keys.budget_freeze(self._budget)))
-        self._take(self._heed_alone, await self._stored(LEASES, alone))
+        await self._recall_alone()
         self._take(self._heed_limits, await self._stored(CONTROL, keys.budget_limits(self._budget)))
         self._take(self._heed_rain, await self._stored(CONTROL, keys.RAIN))
         self._recalled = True
         self._rouse()
+
+    async def _recall_alone(self) -> None:
+        pattern = keys.all_budget_alone(self._budget, self._member.service)
+        async with aclosing(BusShelf(self._bus, bucket=LEASES).watch(pattern)) as changes:
+            async for change in changes:
+                if change is None:
+                    break
+                self._take(self._heed_alone, change[1])
+        self.allowance.begin_alone_with(self._spent_before)
 
     async def _stored(self, bucket: str, key: str) -> bytes | None:
         while True:
@@ -230,9 +241,9 @@ class Pool:
                 self._freeze(left_ms)
 
     def _heed_alone(self, value: bytes | None) -> None:
-        if value is not None:
-            used = BudgetAlone.of(value).used
-            self.allowance.begin_alone_with({(Scope(each.scope), each.window): each.amount for each in used})
+        for each in () if value is None else BudgetAlone.of(value).used:
+            window = Scope(each.scope), each.window
+            self._spent_before[window] = self._spent_before.get(window, 0) + each.amount
 
     def _heed_limits(self, value: bytes | None) -> None:
         for each in () if value is None else LimitsDocument.of(value).limits:
@@ -565,15 +576,19 @@ class Pool:
         written: Windowed = {}
         seconds = max(1, math.ceil(2 * max(limit.window_ms for limit in self.allowance.limits) / 1_000))
         try:
-            while (spent := self.allowance.spent_alone()) != written:
+            while (spent := self._spent_alone()) != written:
                 document = BudgetAlone(instance=self._member.instance, used=_uses(spent))
-                key = keys.budget_alone(self._budget, self._member.service)
+                key = keys.budget_alone(self._budget, self._member.service, self._member.instance)
                 await BusShelf(self._bus, bucket=LEASES).put(key, document.to_bytes(), ttl_seconds=seconds)
                 written = spent
         except BusUnavailable as away:
             self._log.warning("what was spent alone was not stored", error=str(away))
         finally:
             self._keeping_alone = False
+
+    def _spent_alone(self) -> Windowed:
+        spent, before = self.allowance.spent_alone(), self._spent_before
+        return {window: own for window, amount in spent.items() if (own := amount - before.get(window, 0)) > 0}
 
     def _keep(self, bucket: str, key: str, body: bytes, *, ttl_seconds: int | None) -> None:
         self._run(self._put(bucket, key, body, ttl_seconds))

@@ -359,7 +359,7 @@ SHELVES = (
             ),
             Shelf(
                 bucket=streams.LEASES,
-                key=keys.budget_alone(budget, "-service-"),
+                key=keys.budget_alone(budget, "-service-", "-instance-"),
                 message="BudgetAlone",
                 writers=CALLERS,
                 readers=CALLERS,

@@ -83,9 +83,14 @@ def budget_freeze(budget: str) -> str:
     return f"freeze.{budget}"
 
 
-def budget_alone(budget: str, service: str) -> str:
-    """LEASES: what a service has spent of its part of the fall-back."""
-    return f"alone.{budget}.{token(service)}"
+def budget_alone(budget: str, service: str, instance: str) -> str:
+    """LEASES: what a process has spent of its part of the fall-back."""
+    return f"alone.{budget}.{token(service)}.{token(instance)}"
+
+
+def all_budget_alone(budget: str, service: str) -> str:
+    """Of every process of a service, those that died lately included."""
+    return f"alone.{budget}.{token(service)}.*"
 
 
 def budget_limits(budget: str) -> str:

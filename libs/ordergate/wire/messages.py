@@ -575,7 +575,7 @@ class BudgetFreeze(_Fact):
 
 
 class BudgetAlone(_Fact):
-    """In LEASES: what a service has spent of its part of the fall-back while it reached no owner. A process that is started again goes on from there."""
+    """In LEASES: what a process has spent of its service's part of the fall-back while it reached no owner. One that starts later goes on from there."""
 
     instance: Name
     used: tuple[BudgetUse, ...]
