@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One HTTP request as received: the query is raw, header names were lower-cased."""
+    """One HTTP request as received: the query is raw, header names were lower-cased. refused_legs: what a fault does to a batch that is signed."""
 
     method: str
     path: str
@@ -23,6 +23,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     address: str
+    refused_legs: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -106,7 +106,9 @@ class WebSocket(asyncio.Protocol):
         self.opened_ms = house.clock.now_ms()
         self.request = request
         self.sent = 0
-        self.channel = open_channel(house.venue, self, request, faults=house.faults, clock=house.clock, note=self._note)
+        self.channel = open_channel(
+            house.venue, self, request, faults=house.faults, clock=house.clock, note=self._note, report=self._report
+        )
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
         house.sockets.add(self)
         streams = house.venue.config.streams
@@ -240,3 +242,7 @@ class WebSocket(asyncio.Protocol):
         self._house.arrivals.add(
             first_byte_ns=self._first_byte_ns, call=call, client_order_id=client_order_id, status=status
         )
+
+    def _report(self, error: Exception) -> None:
+        context = {"message": f"simulator failed on {self.request.path}", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)

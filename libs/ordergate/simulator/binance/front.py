@@ -7,6 +7,7 @@ client of another version gets the row of the version that we have.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -82,6 +83,8 @@ class BinanceVenue:
             address=request.address,
             now_ms=now_ms if received_ms is None else received_ms,
         )
+        if request.refused_legs and not isinstance(caller, Failure):
+            spoil_legs(caller.parameters, request.refused_legs)
         asked = Asked(operation=operation, caller=caller, address=request.address, now_ms=now_ms, sight=sight)
         answered = carry_out(self.dialect, self.limits, asked)
         counts = operation.orders != 0 and not isinstance(answered.answer, Failure)
@@ -168,9 +171,8 @@ class BinanceVenue:
         return self.respond(failed(status, code, is_futures=self.is_futures))
 
     def without_legs(self, request: Request, legs: tuple[int, ...]) -> Request:
-        """A batch of futures is one JSON parameter: there is no spoiling it after it was signed, so it stays whole."""
-        del legs
-        return request
+        """What was signed cannot be changed: the legs are spoiled behind the gate."""
+        return replace(request, refused_legs=legs)
 
     def respond(self, answer: object | Failure, headers: tuple[tuple[str, str], ...] = ()) -> Response:
         """An operation's answer as an HTTP response."""
@@ -220,3 +222,15 @@ def first_trade(event: UserEvent) -> str | None:
     if event.kind != "executionReport" or body.get("x") != "TRADE" or body.get("l") != body.get("z"):
         return None
     return "maker" if body.get("m") else "taker"
+
+
+def spoil_legs(parameters: dict[str, str], legs: tuple[int, ...]) -> None:
+    """Take the symbol out of these orders of a batch; what is no batch stays as it is."""
+    try:
+        orders = orjson.loads(parameters.get("batchOrders", ""))
+    except orjson.JSONDecodeError:
+        return
+    for at, order in enumerate(orders if isinstance(orders, list) else []):
+        if at in legs and isinstance(order, dict):
+            order.pop("symbol", None)
+    parameters["batchOrders"] = orjson.dumps(orders).decode()

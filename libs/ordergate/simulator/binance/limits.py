@@ -20,6 +20,7 @@ Kind = Literal["REQUEST_WEIGHT", "ORDERS", "RAW_REQUESTS"]
 Interval = Literal["SECOND", "MINUTE", "DAY"]
 BAN_MAX_MS = 3 * 86_400_000
 MAKER_CREDIT = 2
+CONNECTIONS_5M = 300
 _INTERVAL_MS: dict[Interval, int] = {"SECOND": 1_000, "MINUTE": 60_000, "DAY": 86_400_000}
 
 
@@ -100,6 +101,21 @@ class Limits:
                 window.refused += 1
                 return self._strike(address, limit, window, now_ms)
         return None
+
+    def connect(self, address: str, now_ms: int) -> Failure | None:
+        """Count one attempt to open a WebSocket."""
+        limit, length_ms = CONNECTIONS_5M, 300_000
+        window = self._windows.at("address", address, "CONNECTIONS-5M", limit=limit, length_ms=length_ms, now_ms=now_ms)
+        window.used += 1
+        if window.used <= limit:
+            return self.banned(address, now_ms)
+        window.refused += 1
+        return Failure(
+            code=-1034,
+            msg=f"Too many connection attempts from IP; current limit is {limit} per '5 MINUTE'.",
+            status=429,
+            retry_after_seconds=-((now_ms - window.start_ms - length_ms) // 1000),
+        )
 
     def give_back(self, address: str, weight: int, now_ms: int) -> None:
         """What a request that succeeded did not cost."""

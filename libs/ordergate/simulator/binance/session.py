@@ -50,14 +50,16 @@ class Session:
         address: str,
         shows_limits: bool,
         note: Callable[[str, str | None, int], None],
+        report: Callable[[Exception], None],
     ) -> None:
-        """Nobody is logged on. note: (call, client order id, status) of each request, 0 for one that is never answered."""
+        """Nobody is logged on. note: (call, client order id, status) of each request, 0 for one that is never answered; report: a bug, answered 500."""
         self._venue = venue
         self._line = line
         self._faults = faults
         self._clock = clock
         self._address = address
         self._note = note
+        self._report = report
         self._methods = {**venue.methods, **session_methods()}
         self._delivery = Delivery(line, faults, self.shut_down)
         self._subscriptions = Subscriptions(venue.hub, self._tell, clock.now_ms)
@@ -114,7 +116,11 @@ class Session:
         asked = Asked(
             operation=operation, caller=caller, address=self._address, now_ms=now_ms, connection=logon, sight=sight
         )
-        return venue.respond(carry_out(venue.dialect, venue.limits, asked).answer)
+        try:
+            return venue.respond(carry_out(venue.dialect, venue.limits, asked).answer)
+        except Exception as error:  # noqa: BLE001 - one broken request must not end the connection
+            self._report(error)
+            return venue.failed(500, "INTERNAL_ERROR")
 
     def _execute_struck(
         self, frame: Frame, effect: Effect, order_id: int | None, received_ms: int, *, note: Callable[[int], None]

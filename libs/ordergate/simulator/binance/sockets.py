@@ -67,10 +67,9 @@ def is_socket_path(path: str) -> bool:
 
 def admit(venue: BinanceVenue, request: Request, now_ms: int) -> Response | None:
     """None: the connection may be opened; it costs weight on the WebSocket API."""
-    if request.path not in API_PATHS:
-        banned = venue.limits.banned(request.address, now_ms)
-        return None if banned is None else venue.respond(banned)
-    over = venue.limits.weigh(request.address, CONNECT_WEIGHT, now_ms)
+    over = venue.limits.connect(request.address, now_ms)
+    if over is None and request.path in API_PATHS:
+        over = venue.limits.weigh(request.address, CONNECT_WEIGHT, now_ms)
     return None if over is None else venue.respond(over)
 
 
@@ -82,11 +81,21 @@ def open_channel(
     faults: Faults,
     clock: VenueClock,
     note: Callable[[str, str | None, int], None],
+    report: Callable[[Exception], None],
 ) -> Channel:
-    """What a new connection to this path talks to."""
+    """What a new connection to this path talks to. note: each request's call, order and status; report: bugs of the simulator."""
     if request.path in API_PATHS:
         shows = dict(parse_qsl(request.query)).get("returnRateLimits", "true") != "false"
-        return Session(venue, line, faults=faults, clock=clock, address=request.address, shows_limits=shows, note=note)
+        return Session(
+            venue,
+            line,
+            faults=faults,
+            clock=clock,
+            address=request.address,
+            shows_limits=shows,
+            note=note,
+            report=report,
+        )
     host = _host(request.path) or ""
     streams = Streams(
         venue,

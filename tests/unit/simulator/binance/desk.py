@@ -91,6 +91,7 @@ class VenueDesk:
         self.clock = VenueClock(lambda: self.now_ms)
         self.faults = Faults()
         self.notes: list[tuple[str, str | None, int]] = []
+        self.bugs: list[Exception] = []
         self.prefix = "/fapi/v1" if venue.is_futures else "/api/v3"
 
     def request(self, method: str, path: str, *, key: str | None = "trader", **parameters: object) -> Request:
@@ -124,13 +125,22 @@ class VenueDesk:
         assert found is not None
         assert self.venue.fill(found[0], self.now_ms)
 
+    def refuse(self, path: str) -> Response | None:
+        """What a new connection is refused with."""
+        return admit(self.venue, Request("GET", path, "", {}, b"", ADDRESS), self.now_ms)
+
     def connect(self, path: str, query: str = "") -> Wired:
         request = Request("GET", path, query, {}, b"", ADDRESS)
-        refused = admit(self.venue, request, self.now_ms)
-        assert refused is None
+        assert self.refuse(path) is None
         line = LineOfTests()
         channel = open_channel(
-            self.venue, line, request, faults=self.faults, clock=self.clock, note=lambda *row: self.notes.append(row)
+            self.venue,
+            line,
+            request,
+            faults=self.faults,
+            clock=self.clock,
+            note=lambda *row: self.notes.append(row),
+            report=self.bugs.append,
         )
         return Wired(self, line, channel)
 

@@ -201,6 +201,16 @@ def test_ledger_has_the_rows_that_every_dialect_has() -> None:
         assert desk.venue.ledger("other")["orders"] == []
 
 
+def test_legs_of_a_signed_batch_are_refused_behind_the_gate() -> None:
+    desk = VenueDesk("binance-futures")
+    batch = orjson.dumps([{**ORDER, "newClientOrderId": name} for name in "abc"]).decode()
+    request = desk.venue.without_legs(desk.request("POST", "batchOrders", batchOrders=batch), (1,))
+    rows = orjson.loads(desk.venue.handle(request, desk.now_ms).body)
+    assert [row.get("code", row.get("clientOrderId")) for row in rows] == ["a", -1102, "c"]
+    whole = desk.venue.without_legs(desk.request("POST", "order", **ORDER), (0,))
+    assert desk.venue.handle(whole, desk.now_ms).status == 200
+
+
 # --- what everybody may ask
 
 

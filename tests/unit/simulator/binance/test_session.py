@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -296,3 +297,30 @@ def test_closed_after_answers_first() -> None:
     session.desk.break_with(kind="connection_closed", call="WS order.place")
     assert place(session)["status"] == 200
     assert session.line.closed == 1001
+
+
+def test_bug_of_the_simulator_is_a_500_and_heard_of() -> None:
+    session = spot()
+    session.desk.venue.methods["order.place"] = replace(session.desk.venue.methods["order.place"], answer=_break)
+    session = session.desk.connect(API)
+    assert place(session)["status"] == 500
+    assert [str(bug) for bug in session.desk.bugs] == ["broken"]
+    assert session.ask("time")["status"] == 200
+
+
+def _break(engine: Any, call: Any) -> Any:
+    del engine, call
+    message = "broken"
+    raise RuntimeError(message)
+
+
+@pytest.mark.parametrize("path", [API, "/ws/btcusdt@trade"])
+def test_connections_are_counted_by_address(path: str) -> None:
+    desk = VenueDesk()
+    answers = [desk.refuse(path) for _ in range(301)]
+    assert answers[:300] == [None] * 300
+    last = answers[300]
+    assert last is not None
+    assert (last.status, b"-1034" in last.body) == (429, True)
+    desk.now_ms += 300_000
+    assert desk.refuse(path) is None
