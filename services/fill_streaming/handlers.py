@@ -314,7 +314,7 @@ class FillDesk:
             self._watch.drop_if_complete(watched)
 
     def _count(self, fill: Fill) -> None:
-        watched = self._watch.of_venue_order(fill.venue_order_id)
+        watched = self._watch.of_venue_order(fill.symbol, fill.venue_order_id)
         if watched is None and fill.client_order_id is not None:
             watched = self._watch.of_client_order(fill.client_order_id)
         if watched is not None:
@@ -449,7 +449,7 @@ class FillDesk:
             del self._remembered[next(iter(self._remembered))]
 
     async def _owner(self, trade: VenueTrade) -> _Owner | None:
-        watched = self._watch.of_venue_order(trade.venue_order_id)
+        watched = self._watch.of_venue_order(trade.symbol, trade.venue_order_id)
         client_order_id = trade.client_order_id
         if watched is None and client_order_id is None:
             view = await self._reading.order(trade.symbol, trade.venue_order_id)

@@ -65,7 +65,8 @@ class WatchList:
 
     def __init__(self) -> None:
         self._by_client_id: dict[ClientOrderId, Watched] = {}
-        self._by_venue_id: dict[VenueOrderId, Watched] = {}
+        # A venue may number the orders of each symbol from 1.
+        self._by_venue_id: dict[tuple[Symbol, VenueOrderId], Watched] = {}
         self._completed: dict[ClientOrderId, None] = {}  # lately; oldest first
 
     def __len__(self) -> int:
@@ -74,8 +75,8 @@ class WatchList:
     def all(self) -> list[Watched]:
         return list(self._by_client_id.values())
 
-    def of_venue_order(self, venue_order_id: VenueOrderId) -> Watched | None:
-        return self._by_venue_id.get(venue_order_id)
+    def of_venue_order(self, symbol: Symbol, venue_order_id: VenueOrderId) -> Watched | None:
+        return self._by_venue_id.get((symbol, venue_order_id))
 
     def of_client_order(self, client_order_id: ClientOrderId) -> Watched | None:
         return self._by_client_id.get(client_order_id)
@@ -98,12 +99,12 @@ class WatchList:
             watched.short_reads.clear()
         watched.order, watched.sequence = order, entry.sequence
         if order.venue_order_id is not None:
-            self._by_venue_id[order.venue_order_id] = watched
+            self._by_venue_id[order.key.symbol, order.venue_order_id] = watched
         return watched
 
     def link(self, venue_order_id: VenueOrderId, watched: Watched) -> None:
         """The venue's id of an order whose ledger entry does not say it yet."""
-        self._by_venue_id[venue_order_id] = watched
+        self._by_venue_id[watched.order.key.symbol, venue_order_id] = watched
 
     def drop_if_complete(self, watched: Watched) -> None:
         if not watched.is_complete:
@@ -113,7 +114,7 @@ class WatchList:
         while len(self._completed) > COMPLETED_REMEMBERED:
             del self._completed[next(iter(self._completed))]
         if watched.order.venue_order_id is not None:
-            self._by_venue_id.pop(watched.order.venue_order_id, None)
+            self._by_venue_id.pop((watched.order.key.symbol, watched.order.venue_order_id), None)
 
     def has_completed(self, order: ClientOrderId) -> bool:
         """Whether it was watched and left lately."""

@@ -117,7 +117,7 @@ class PollingDesk:
         self._changed = asyncio.Event()
         self._drifting: set[str] = set()
         # Of orders whose trades bear no client id, as the venue says.
-        self._names: dict[VenueOrderId, ClientOrderId] = {}
+        self._names: dict[tuple[Symbol, VenueOrderId], ClientOrderId] = {}
         self._venue_time_ms = 0
         self._venue_time_read_at = float("-inf")
         self.rebuilt = asyncio.Event()
@@ -277,7 +277,7 @@ class PollingDesk:
 
     async def _tracked_of(self, view: VenueView) -> Tracked | None:
         """Our order that this is; the ledger is asked where the fold does not know it (it may be behind)."""
-        tracked = self._live.of_venue_order(view.venue_order_id)
+        tracked = self._live.of_venue_order(view.symbol, view.venue_order_id)
         if tracked is not None or view.client_order_id is None:
             return tracked
         tracked = self._live.get(view.client_order_id)
@@ -436,12 +436,13 @@ class PollingDesk:
         """Of a trade that bears no client id: whether the venue gives its order another one than this order's."""
         if trade.client_order_id is not None:
             return False
-        named = self._names.get(trade.venue_order_id)
+        order_of_trade = trade.symbol, trade.venue_order_id
+        named = self._names.get(order_of_trade)
         if named is None:
-            view = await self._reading.order(order.key.symbol, trade.venue_order_id)
+            view = await self._reading.order(*order_of_trade)
             if view is None or view.client_order_id is None:
                 return False
-            named = self._names[trade.venue_order_id] = view.client_order_id
+            named = self._names[order_of_trade] = view.client_order_id
             while len(self._names) > NAMES_KEPT:
                 del self._names[next(iter(self._names))]
         return named != order.key.client_order_id

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from ordergate.ports.ledger import Entry
-from ordergate.trading.ids import ClientOrderId, VenueOrderId
+from ordergate.trading.ids import ClientOrderId, Symbol, VenueOrderId
 from ordergate.trading.order import Order, State
 from ordergate.trading.schedule import Watch
 
@@ -31,7 +31,8 @@ class LiveBook:
 
     def __init__(self) -> None:
         self._tracked: dict[ClientOrderId, Tracked] = {}
-        self._by_venue_id: dict[VenueOrderId, Tracked] = {}
+        # A venue may number the orders of each symbol from 1.
+        self._by_venue_id: dict[tuple[Symbol, VenueOrderId], Tracked] = {}
 
     def __len__(self) -> int:
         return len(self._tracked)
@@ -42,8 +43,8 @@ class LiveBook:
     def get(self, order: ClientOrderId) -> Tracked | None:
         return self._tracked.get(order)
 
-    def of_venue_order(self, venue_order_id: VenueOrderId) -> Tracked | None:
-        return self._by_venue_id.get(venue_order_id)
+    def of_venue_order(self, symbol: Symbol, venue_order_id: VenueOrderId) -> Tracked | None:
+        return self._by_venue_id.get((symbol, venue_order_id))
 
     def note(self, entry: Entry, now_ms: int) -> None:
         """Fold a ledger entry, unless a later one of the order is known already."""
@@ -55,7 +56,7 @@ class LiveBook:
         if order.state.is_terminal:
             self._tracked.pop(order_id, None)
             if order.venue_order_id is not None:
-                self._by_venue_id.pop(order.venue_order_id, None)
+                self._by_venue_id.pop((order.key.symbol, order.venue_order_id), None)
             return
         if before is None or _began_anew(before.order, order):
             self._tracked[order_id] = track(entry, before, now_ms)
@@ -63,7 +64,7 @@ class LiveBook:
             before.entry, before.restated_ms = entry, order.revised_at_ms
             before.watch = replace(before.watch, left_until_ms=_left_until_ms(order))
         if order.venue_order_id is not None:
-            self._by_venue_id[order.venue_order_id] = self._tracked[order_id]
+            self._by_venue_id[order.key.symbol, order.venue_order_id] = self._tracked[order_id]
 
     def count(self, state: State) -> int:
         return sum(1 for tracked in self._tracked.values() if tracked.order.state is state)

@@ -138,6 +138,12 @@ def test_trades_tell_side_and_liquidity() -> None:
     assert (sold.side, sold.liquidity, sold.trade_id) == (Side.SELL, Liquidity.MAKER, "7")
 
 
+def test_an_account_that_trades_with_itself_has_both_sides_of_the_trade() -> None:
+    rows = [trade(7), trade(7, orderId=29, isBuyer=False, isMaker=True), trade(8)]
+    found = parse.trades_answer(rows, symbol=BTC, from_id=TradeId("7"))
+    assert [(each.trade_id, each.venue_order_id) for each in found] == [("7", "28"), ("7", "29"), ("8", "28")]
+
+
 @pytest.mark.parametrize(
     "rows",
     [{}, [trade(7), trade(5)], [trade(7), trade(7)], [trade(4)], [trade(7, symbol="ETHUSDT")], [trade(7, qty="0")],

@@ -7,7 +7,6 @@ the two as the one order that they are to us: name, terms and age of the conditi
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import pairwise
 from types import MappingProxyType
 
 import orjson
@@ -19,6 +18,7 @@ from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, OrderType, PositionSide, Side, State, Terms, TimeInForce, VenueView
 from ordergate.venues.binance.fields import check, check_rows
+from ordergate.venues.binance.trades import checked
 from ordergate.venues.binance_futures import models
 
 Fields = tuple[tuple[str, str], ...]
@@ -214,16 +214,7 @@ def _unless_zero(value: Decimal | None) -> Decimal | None:
 
 
 def trades_answer(document: object, *, symbol: Symbol, from_id: TradeId | None) -> list[VenueTrade]:
-    """Checked to be what was asked for: a cursor that trusts a page out of order would step over fills."""
-    trades = [trade(row) for row in check_rows(models.TradeRow, document)]
-    numbers = [int(each.trade_id) for each in trades]
-    if any(each.symbol != symbol for each in trades):
-        raise Unreadable("trades: of another symbol")
-    if any(later <= earlier for earlier, later in pairwise(numbers)):
-        raise Unreadable("trades: not ascending")
-    if numbers and from_id is not None and numbers[0] < int(from_id):
-        raise Unreadable("trades: from before what was asked for")
-    return trades
+    return checked([trade(row) for row in check_rows(models.TradeRow, document)], symbol=symbol, from_id=from_id)
 
 
 def trade(row: models.TradeRow) -> VenueTrade:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from itertools import pairwise
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -24,6 +23,7 @@ from ordergate.trading.order import (
     VenueView,
 )
 from ordergate.venues.binance.fields import check, check_rows
+from ordergate.venues.binance.trades import checked
 from ordergate.venues.binance_spot import models
 
 Fields = tuple[tuple[str, str], ...]
@@ -183,16 +183,7 @@ def difference(request: OrderRequest, shown: VenueView) -> str | None:
 
 
 def trades_answer(document: object, *, symbol: Symbol, from_id: TradeId | None) -> list[VenueTrade]:
-    """Checked to be what was asked for: a cursor that trusts a page out of order would step over fills."""
-    trades = [_trade(row) for row in check_rows(models.TradeRow, document)]
-    numbers = [int(each.trade_id) for each in trades]
-    if any(each.symbol != symbol for each in trades):
-        raise Unreadable("trades: of another symbol")
-    if any(later <= earlier for earlier, later in pairwise(numbers)):
-        raise Unreadable("trades: not ascending")
-    if numbers and from_id is not None and numbers[0] < int(from_id):
-        raise Unreadable("trades: from before what was asked for")
-    return trades
+    return checked([_trade(row) for row in check_rows(models.TradeRow, document)], symbol=symbol, from_id=from_id)
 
 
 def _trade(row: models.TradeRow) -> VenueTrade:
