@@ -365,3 +365,14 @@ async def test_card_29_an_order_to_be_validated_is_judged_and_never_placed(main:
     ]
     assert list(await main.reading.open_orders()) == []
     assert main.write_aheads == []
+
+
+@pytest.mark.venues("zetarium", "binance-spot")
+async def test_card_22b_an_account_that_trades_with_itself_has_both_sides_of_the_trade(main: Desk) -> None:
+    """What the venue tells of it differs; what it tells of the same trade twice is two orders' fills, and no disorder."""
+    resting = await main.placed("c22b-rests", Side.SELL)
+    await main.placed("c22b-takes", Side.BUY, type=OrderType.MARKET)
+    found = await main.reading.trades(BTC, from_id=None, limit=10)
+    both = {trade.venue_order_id for trade in found}
+    assert len(both) == len(found)
+    assert (resting.venue_order_id in both) is not main.reading.declaration.hides_maker_fills
