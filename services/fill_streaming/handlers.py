@@ -26,6 +26,7 @@ from ordergate.trading.ids import AccountName, ClientOrderId, StrategyName, Symb
 from ordergate.trading.order import ZERO
 from ordergate.wire import keys, subjects
 from ordergate.wire.messages import CursorDocument, FillsStatement, SymbolFills
+from services.fill_streaming.forced import is_forced, tell_forced
 from services.fill_streaming.watched import Watched, WatchList
 
 PAGE_LIMIT = 1000
@@ -59,11 +60,12 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Owner:
-    """Whose trade it is; both None for a trade of no order of ours."""
+    """Whose trade it is; both None for a trade of no order of ours. stranger: the id that such an order bears at the venue, where it is known."""
 
     client_order_id: ClientOrderId | None
     strategy: StrategyName | None
     watched: Watched | None
+    stranger: ClientOrderId | None = None
 
 
 class FillDesk:
@@ -396,6 +398,16 @@ class FillDesk:
             if owner is None:
                 return False
             await self._reverse_inferred(trade, owner)
+            if owner.stranger is not None and is_forced(self._reading.declaration, owner.stranger):
+                # Before it is stored: whoever dies between the two says it again.
+                await tell_forced(
+                    trade,
+                    owner.stranger,
+                    venue=self._venue,
+                    account=self._account,
+                    publisher=self._publisher,
+                    clock=self._clock,
+                )
             fill = Fill(
                 venue=self._venue,
                 account=self._account,
@@ -472,7 +484,7 @@ class FillDesk:
         # The ledger is written before every request, so what it does not know is a stranger's: unless one of ours has no venue id yet.
         if client_order_id is None and self._watch.is_in_flight():
             return None
-        return _Owner(client_order_id=None, strategy=None, watched=None)
+        return _Owner(client_order_id=None, strategy=None, watched=None, stranger=client_order_id)
 
     # What the venue hides.
 

@@ -1,4 +1,4 @@
-"""Cards 100 to 119: what only perpetual futures of Binance have. Conditional orders are orders of another service there, with other ids."""
+"""Cards 100 to 120: what only perpetual futures of Binance have. Conditional orders are orders of another service there, with other ids."""
 
 import asyncio
 from dataclasses import replace
@@ -338,3 +338,22 @@ async def test_card_119_the_books_hold_a_conditional_order_once_whatever_became_
         "c119-triggered": "FILLED",
     }
     assert len(orders) == 3
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("liquidation", "autoclose-"), ("adl", "adl_autoclose")])
+async def test_card_120_what_the_venue_itself_closes_is_known_for_its_own(
+    exchange: Exchange, main: Desk, other: Desk, kind: str, prefix: str
+) -> None:
+    await other.placed("c120-book", Side.SELL)
+    await main.placed("c120", type=OrderType.MARKET)
+    await other.placed("c120-bid", Side.BUY, price=Decimal(63900), quantity=Decimal(1))
+    await exchange.door("POST", "/simulator/force", {"account": "main", "symbol": "BTCUSDT", "kind": kind})
+    async with asyncio.timeout(5):
+        while await main.reading.positions():
+            pass
+    trades = await main.reading.trades(BTC, from_id=None, limit=10)
+    closing = await read(main, trades[-1].venue_order_id)
+    assert closing.client_order_id is not None
+    assert closing.client_order_id.startswith(prefix)
+    assert closing.client_order_id.startswith(main.reading.declaration.own_order_prefixes)
+    assert closing.executed_quantity == trades[-1].quantity == Decimal("0.010")

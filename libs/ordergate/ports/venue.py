@@ -69,6 +69,7 @@ class Declaration:
         10_000  # how often all open orders are listed whatever we have there: strangers' are found so
     )
     prices_period_ms: int = 1_000
+    own_order_prefixes: tuple[str, ...] = ()  # how the client ids of orders begin that the venue itself makes
     shows_positions: bool = True
     """False: it has holdings only, which deposits and fees change too; `positions` is empty then."""
 

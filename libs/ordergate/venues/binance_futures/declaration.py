@@ -5,6 +5,7 @@ from decimal import Decimal
 from ordergate.ports.venue import Declaration, IdScope
 from ordergate.trading.ids import VenueName
 from ordergate.trading.order import OrderType, PositionSide, SelfTradePrevention, TimeInForce
+from ordergate.venues.binance_futures.parse import OWN_PREFIXES
 
 DECLARATION = Declaration(
     venue=VenueName("binance-futures"),
@@ -31,6 +32,7 @@ DECLARATION = Declaration(
     list_period_ms=2_000,  # twice 1 of 2,400 a minute for one symbol, twice 40 for all
     lists_by_symbol=True,
     sweep_period_ms=60_000,
+    own_order_prefixes=OWN_PREFIXES,
     prices_period_ms=5_000,  # 10 of 2,400 a minute
     self_trade_prevention=frozenset(
         {
