@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ordergate.simulator.binance.spot.orders import ZERO
+from ordergate.simulator.binance.spot.orders import ALGOS, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ordergate.simulator.binance.spot.orders import OrderList, SpotOrder, SpotTrade
 
+Kind = Literal["order", "algo", "iceberg"]
+"""What filters count: every order, those with a trigger, those that show a part of themselves."""
 _BY_ID = attrgetter("id")
 
 
@@ -21,6 +24,7 @@ class SpotAccount:
     """`totals` change with trades, `locked` with open orders; free is the difference."""
 
     __slots__ = (
+        "_counts",
         "_held",
         "_named",
         "_told",
@@ -46,6 +50,7 @@ class SpotAccount:
         self.trades: dict[str, list[SpotTrade]] = {}
         self.lists: list[OrderList] = []
         self.updated_ms = now_ms
+        self._counts: Counter[tuple[str | None, Kind]] = Counter()
         self._named: dict[str, list[SpotOrder]] = {}
         self._held: dict[int, Decimal] = {}
         self._told = {asset: (amount, ZERO) for asset, amount in balances.items()}
@@ -76,6 +81,10 @@ class SpotAccount:
         """Open orders of one symbol or of all, oldest first."""
         return [order for order in self.open_orders.values() if symbol in {None, order.symbol.name}]
 
+    def count_open(self, symbol: str | None, kind: Kind) -> int:
+        """How many orders of this kind are open in one symbol or in all."""
+        return self._counts[symbol, kind]
+
     def named(self, client_order_id: str) -> list[SpotOrder]:
         """Every order that has this clientOrderId now, oldest first; more than one where a finished order frees its id."""
         return [order for order in self._named.get(client_order_id, ()) if order.client_order_id == client_order_id]
@@ -84,6 +93,7 @@ class SpotAccount:
         """Keep a new order, open."""
         self.orders.append(order)
         self.open_orders[order.id] = order
+        self._count(order, 1)
         self.name_order(order)
 
     def name_order(self, order: SpotOrder) -> None:
@@ -92,7 +102,8 @@ class SpotAccount:
 
     def forget_open(self, order: SpotOrder) -> None:
         """The order is over."""
-        self.open_orders.pop(order.id, None)
+        if self.open_orders.pop(order.id, None) is not None:
+            self._count(order, -1)
 
     def held(self, key: int) -> Decimal:
         """What is locked for the order, or the pair of orders, of this key."""
@@ -119,3 +130,14 @@ class SpotAccount:
                 self._told[asset] = now
                 found.append(asset)
         return found
+
+    def _count(self, order: SpotOrder, change: int) -> None:
+        kinds: tuple[tuple[Kind, bool], ...] = (
+            ("order", True),
+            ("algo", order.type in ALGOS),
+            ("iceberg", bool(order.iceberg_lots)),
+        )
+        for kind, is_one in kinds:
+            if is_one:
+                self._counts[order.symbol.name, kind] += change
+                self._counts[None, kind] += change

@@ -11,19 +11,17 @@ from ordergate.simulator.binance.spot.symbols import decimal_field
 from ordergate.simulator.orders import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ordergate.simulator.binance.spot.accounts import SpotAccount
+    from ordergate.simulator.binance.spot.accounts import Kind, SpotAccount
     from ordergate.simulator.binance.spot.market import SpotMarket
     from ordergate.simulator.binance.spot.orders import SpotOrder
     from ordergate.simulator.binance.spot.symbols import SpotSymbol
     from ordergate.simulator.config import FilterFields
 
-_COUNTS = {
-    "MAX_NUM_ORDERS": "maxNumOrders",
-    "MAX_NUM_ALGO_ORDERS": "maxNumAlgoOrders",
-    "MAX_NUM_ICEBERG_ORDERS": "maxNumIcebergOrders",
-}
+_COUNTS: tuple[tuple[str, str, Kind], ...] = (
+    ("MAX_NUM_ORDERS", "maxNumOrders", "order"),
+    ("MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders", "algo"),
+    ("MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders", "iceberg"),
+)
 
 
 def failed(name: str) -> Failure:
@@ -160,23 +158,17 @@ def _too_many(market: SpotMarket, account: SpotAccount, orders: list[NewOrder]) 
     coming = [order for order in orders if order.type is not OrderType.MARKET]
     if not coming:
         return None
-    new = _kinds((order.type in ALGOS, bool(order.iceberg)) for order in coming)
+    new: dict[Kind, int] = {
+        "order": len(coming),
+        "algo": sum(order.type in ALGOS for order in coming),
+        "iceberg": sum(bool(order.iceberg) for order in coming),
+    }
     for scope, prefix in ((market.symbol.name, ""), (None, "EXCHANGE_")):
-        there = _kinds((order.type in ALGOS, bool(order.iceberg_lots)) for order in account.open_in(scope))
-        for name, field in _COUNTS.items():
+        for name, field, kind in _COUNTS:
             limit = market.symbol.number(prefix + name, field)
-            if limit is not None and new[name] and there[name] + new[name] > limit:
+            if limit is not None and new[kind] and account.count_open(scope, kind) + new[kind] > limit:
                 return failed(prefix + name)
     return None
-
-
-def _kinds(orders: Iterable[tuple[bool, bool]]) -> dict[str, int]:
-    rows = list(orders)
-    return {
-        "MAX_NUM_ORDERS": len(rows),
-        "MAX_NUM_ALGO_ORDERS": sum(is_algo for is_algo, _ in rows),
-        "MAX_NUM_ICEBERG_ORDERS": sum(is_iceberg for _, is_iceberg in rows),
-    }
 
 
 def _too_much(market: SpotMarket, account: SpotAccount, orders: list[NewOrder]) -> Failure | None:

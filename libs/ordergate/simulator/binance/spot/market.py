@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 BASIS_POINTS = 10_000
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
-PRINTS_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,46 @@ class Print:
     time_ms: int
 
 
+class _Average:
+    """The volume weighted price of the last minutes, kept as sums."""
+
+    __slots__ = ("_cost", "_length_ms", "_lots", "_prints")
+
+    def __init__(self, minutes: int) -> None:
+        self._length_ms = minutes * MINUTE_MS
+        self._prints: deque[Print] = deque()
+        self._cost = self._lots = 0
+
+    def add(self, printed: Print) -> None:
+        self._prints.append(printed)
+        self._count(printed, 1)
+        self.sums(printed.time_ms)  # lets go of what is too old even if nobody asks
+
+    def sums(self, now_ms: int) -> tuple[int, int]:
+        """Ticks x lots, and lots."""
+        while self._prints and self._prints[0].time_ms < now_ms - self._length_ms:
+            self._count(self._prints.popleft(), -1)
+        return self._cost, self._lots
+
+    def clear(self) -> None:
+        self._prints.clear()
+        self._cost = self._lots = 0
+
+    def _count(self, printed: Print, sign: int) -> None:
+        self._cost += sign * printed.price * printed.lots
+        self._lots += sign * printed.lots
+
+
 class SpotMarket(Market[SpotOrder, SpotSymbol]):
     """Triggers look at the last trade price (errors.md: "Order would trigger immediately."), and at every price since they last looked."""
 
-    __slots__ = ("_followers", "_high", "_low", "_ready", "prevented_id", "prints")
+    __slots__ = ("_averages", "_followers", "_high", "_low", "_ready", "prevented_id")
 
     def __init__(self, symbol: SpotSymbol, price: int, *, halted: bool, gap: Callable[[], int]) -> None:
         """A market at rest at `price`."""
         super().__init__(symbol, price, halted=halted, gap=gap)
-        self.prints: deque[Print] = deque(maxlen=PRINTS_MAX)
+        minutes = {int(fields["avgPriceMins"]) for fields in symbol.filters.values() if "avgPriceMins" in fields}
+        self._averages = {each: _Average(each) for each in sorted(minutes) if each}
         self.prevented_id = -1
         self._low = self._high = price
         self._followers: dict[int, SpotOrder] = {}
@@ -52,7 +82,8 @@ class SpotMarket(Market[SpotOrder, SpotSymbol]):
 
     def traded(self, printed: Print) -> None:
         """Somebody traded: the price that triggers and trailing stops look at has moved."""
-        self.prints.append(printed)
+        for average in self._averages.values():
+            average.add(printed)
         self.last = printed.price
         self._low, self._high = min(self._low, printed.price), max(self._high, printed.price)
         for order in list(self._followers.values()):
@@ -81,19 +112,14 @@ class SpotMarket(Market[SpotOrder, SpotSymbol]):
 
     def start_anew(self, price: int) -> None:
         """The market was taken somewhere: averages begin there."""
-        self.prints.clear()
+        for average in self._averages.values():
+            average.clear()
         self.last = self.mark = price
 
     def average_price(self, minutes: int, now_ms: int) -> Decimal:
-        """The volume weighted average over the minutes before now; the last price if there is none, or minutes is 0."""
-        cost = lots = 0
-        if minutes:
-            since = now_ms - minutes * MINUTE_MS
-            for printed in reversed(self.prints):
-                if printed.time_ms < since:
-                    break
-                cost += printed.price * printed.lots
-                lots += printed.lots
+        """The volume weighted average of as many minutes as one of the filters has; the last price if nobody traded, or minutes is 0."""
+        average = self._averages.get(minutes)
+        cost, lots = average.sums(now_ms) if average else (0, 0)
         tick = self.symbol.tick
         return tick * cost / lots if lots else tick * self.last
 
