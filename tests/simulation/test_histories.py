@@ -45,8 +45,9 @@ def test_a_seed_is_a_history_here_and_in_a_process_with_other_hashes() -> None:
 
 
 def test_a_told_history_is_the_same_history() -> None:
-    verdict, moments = tell_history(7)
-    assert verdict.digest == run_history(7).digest
+    seed = next(seed for seed in range(1, 50) if run_history(seed).executed)
+    verdict, moments = tell_history(seed)
+    assert verdict.digest == run_history(seed).digest
     assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
     assert any("sends" in moment.what for moment in moments)
 
