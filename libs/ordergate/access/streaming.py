@@ -200,7 +200,7 @@ class Line:
             await self._socket.close()
 
     def _hear(self, data: bytes) -> None:
-        if any(is_answer(data) for is_answer in tuple(self._asked)):
+        if self._asked and any(is_answer(data) for is_answer in tuple(self._asked)):
             return
         message = Message(self.number, data, self._clock.now_ms())
         if self._early is None:
