@@ -99,7 +99,8 @@ class BinanceVenue:
 
     def named_by(self, call: str, parameters: dict[str, str]) -> Named:
         """The order that the parameters of any call speak of."""
-        named = parameters.get("newClientOrderId") or parameters.get("listClientOrderId")
+        names = ("newClientOrderId", "listClientOrderId", "clientAlgoId")
+        named = next((parameters[name] for name in names if parameters.get(name)), None)
         found = self.dialect.engine.order_named(parameters)
         return Named(
             call=call,

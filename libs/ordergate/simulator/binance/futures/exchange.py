@@ -227,7 +227,10 @@ class FuturesExchange(Perpetual[FuturesAccount]):
     # --- what the front asks
 
     def order_named(self, parameters: Parameters) -> tuple[int, str] | None:
-        """The order that a call's parameters speak of, whosever it is; of a client id the open one, else the latest."""
+        """The order that a call's parameters speak of, whosever it is; of a client id the open one, else the latest.
+
+        A conditional order has none until it has triggered.
+        """
         order_id, name = parameters.get("orderId", ""), parameters.get("origClientOrderId", "")
         for account in self.accounts.values():
             found = account.order(int(order_id)) if _INTEGER(order_id) else account.named(name)
