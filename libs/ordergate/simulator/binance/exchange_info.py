@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordergate.simulator.binance.filters import filter_rows, futures_filters, spot_filters
+from ordergate.simulator.binance.filters import filter_rows, futures_filters, scoped_rows, spot_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ Row = dict[str, object]
 SPOT_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 FUTURES_TYPES = ("LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
 FUTURES_TIMES = ("GTC", "IOC", "FOK", "GTX", "GTD")
-SELF_TRADE_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
+SELF_TRADE_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER")
 NEVER_MS = 4_133_404_800_000
 """What perpetual contracts have for a delivery date: the year 2100."""
 ONBOARD_MS = 1_569_398_400_000
@@ -26,12 +26,15 @@ ASSET_PLACES = 8
 
 def spot_info(rows: Iterable[tuple[SymbolConfig, bool]], limits: Iterable[Limit], now_ms: int) -> Row:
     """Of these symbols, each with whether it is halted."""
+    shown = list(rows)
+    # Of the whole exchange: whichever symbol's configuration names them.
+    exchange = {str(each["filterType"]): each for row, _ in shown for each in scoped_rows(spot_filters(row))[0]}
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
         "rateLimits": [limit.row() for limit in limits],
-        "exchangeFilters": [],
-        "symbols": [_spot_symbol(row, halted=halted) for row, halted in rows],
+        "exchangeFilters": list(exchange.values()),
+        "symbols": [_spot_symbol(row, halted=halted) for row, halted in shown],
     }
 
 
@@ -72,7 +75,7 @@ def _spot_symbol(row: SymbolConfig, *, halted: bool) -> Row:
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": filter_rows(spot_filters(row)),
+        "filters": scoped_rows(spot_filters(row))[1],
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "NONE",

@@ -79,6 +79,14 @@ def futures_filters(row: SymbolConfig) -> Filters:
     return _changed(usual, row)
 
 
+def scoped_rows(filters: Filters) -> tuple[list[FilterFields], list[FilterFields], list[FilterFields]]:
+    """The rows of the whole exchange, of the symbol, and of assets, which only myFilters shows (filters.md)."""
+    exchange = {name: fields for name, fields in filters.items() if name.startswith("EXCHANGE_")}
+    asset = {name: fields for name, fields in filters.items() if name == "MAX_ASSET"}
+    symbol = {name: fields for name, fields in filters.items() if name not in {*exchange, *asset}}
+    return filter_rows(exchange), filter_rows(symbol), filter_rows(asset)
+
+
 def filter_rows(filters: Filters) -> list[FilterFields]:
     """As exchangeInfo lists them."""
     return [{"filterType": name, **fields} for name, fields in filters.items()]

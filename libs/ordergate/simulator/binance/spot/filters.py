@@ -56,6 +56,7 @@ def _stopped(market: SpotMarket, request: NewOrder, now_ms: int) -> Failure | No
         or _notional(market, request, now_ms)
         or _parts(symbol, request)
         or _trailing(symbol, request)
+        or _asset(market, request, now_ms)
     )
     return None if name is None else failed(name)
 
@@ -153,6 +154,20 @@ def _trailing(symbol: SpotSymbol, request: NewOrder) -> str | None:
     return None if lowest <= request.trailing_delta <= highest else "TRAILING_DELTA"
 
 
+def _asset(market: SpotMarket, request: NewOrder, now_ms: int) -> str | None:
+    """How much one order may transact of an asset: quantity of the base, notional of the quote."""
+    symbol = market.symbol
+    fields = symbol.filters.get("MAX_ASSET")
+    if fields is None:
+        return None
+    used = ZERO
+    if fields.get("asset") == symbol.base_asset:
+        used = request.quantity or ZERO
+    elif fields.get("asset") == symbol.quote_asset:
+        used = _value(market, request, {"avgPriceMins": 0}, now_ms)
+    return "MAX_ASSET" if used > decimal_field(fields, "limit") else None
+
+
 def _too_many(market: SpotMarket, account: SpotAccount, orders: list[NewOrder]) -> Failure | None:
     """Orders that never rest count for nothing here; the others all at once, as lists add 2 or 3."""
     coming = [order for order in orders if order.type is not OrderType.MARKET]
@@ -172,7 +187,7 @@ def _too_many(market: SpotMarket, account: SpotAccount, orders: list[NewOrder]) 
 
 
 def _too_much(market: SpotMarket, account: SpotAccount, orders: list[NewOrder]) -> Failure | None:
-    """MAX_POSITION: free + locked + open purchases + this one. MAX_ASSET: what one order may transact of an asset."""
+    """MAX_POSITION: free + locked + open purchases + this one."""
     symbol = market.symbol
     position = symbol.number("MAX_POSITION", "maxPosition")
     bought = sum((order.quantity or ZERO for order in orders if order.side is Side.BUY), ZERO)

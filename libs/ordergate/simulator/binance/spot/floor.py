@@ -112,7 +112,7 @@ class Floor:
         if order.account is None:
             return None
         # What the other leg of its pair holds already, holds for both.
-        needed = order.held - order.account.held(_key(order))
+        needed = order.held - order.account.held(order.holds_under)
         if order.sign > 0 and order.price is None and not order.waits:
             lots, cost = self.reach(order, order.remaining)
             needed = order.symbol.tick * order.symbol.lot * cost if lots else ZERO
@@ -216,7 +216,7 @@ class Floor:
             return
         is_alone = listed is None or order is listed.working
         held = order.held if listed is None or is_alone else max(leg.held for leg in listed.pair)
-        account.hold(_key(order), order.pays_with, held)
+        account.hold(order.holds_under, order.pays_with, held)
 
     def tell_balances(self, order: SpotOrder, now_ms: int) -> None:
         """outboundAccountPosition, if something of the symbol's assets moved."""
@@ -341,12 +341,6 @@ def crowd_order(
         created_ms=now_ms,
         updated_ms=now_ms,
     )
-
-
-def _key(order: SpotOrder) -> int:
-    """Under which an account locks its money: the legs of a pair have one in common, which is no order's id."""
-    listed = order.order_list
-    return order.id if listed is None or order is listed.working else -1 - listed.id
 
 
 def _ends_its_pair(order: SpotOrder) -> bool:

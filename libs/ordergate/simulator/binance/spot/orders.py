@@ -216,6 +216,13 @@ class SpotOrder:
         return ZERO if self.price is None else self.symbol.notional(self.price, self.remaining)
 
     @property
+    def holds_under(self) -> int:
+        """The key of its money: its own id, or for the legs of a pair, of which only one can trade, one in common which is no order's id."""
+        listed = self.order_list
+        is_first = listed is not None and listed.working is not None and listed.working.id == self.id
+        return self.id if listed is None or is_first else -1 - listed.id
+
+    @property
     def pays_with(self) -> str:
         """The asset it gives away."""
         return self.symbol.quote_asset if self.sign > 0 else self.symbol.base_asset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ordergate.simulator.binance.filters import filter_rows
+from ordergate.simulator.binance.filters import scoped_rows
 from ordergate.simulator.binance.operations import Call, Failure, Parameters
 from ordergate.simulator.binance.spot.exchange import Reference, SpotExchange
 from ordergate.simulator.binance.spot.failures import (
@@ -23,7 +23,7 @@ from ordergate.simulator.binance.spot.intake import (
     read_name,
 )
 from ordergate.simulator.binance.spot.market import DAY_MS
-from ordergate.simulator.binance.spot.orders import NO_TIME, SpotOrder, SpotTrade
+from ordergate.simulator.binance.spot.orders import NO_TIME, ZERO, SpotOrder, SpotTrade
 from ordergate.simulator.binance.spot.rows import (
     account_row,
     amendment_row,
@@ -38,7 +38,9 @@ from ordergate.simulator.orders import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from decimal import Decimal
 
+    from ordergate.simulator.binance.spot.accounts import SpotAccount
     from ordergate.simulator.binance.spot.orders import OrderList
 
 ARCHIVED_AFTER_MS = 90 * DAY_MS
@@ -115,7 +117,11 @@ def my_trades(exchange: SpotExchange, call: Call) -> object | Failure:
 @reading
 def account(exchange: SpotExchange, call: Call) -> object | Failure:
     """GET /api/v3/account."""
-    return account_row(call.account, exchange.fees, omit_zeros=read_flag(call.parameters, "omitZeroBalances"))
+    omit_zeros = read_flag(call.parameters, "omitZeroBalances")
+    holdings = {asset: (call.account.free(asset), call.account.locked[asset]) for asset in call.account.totals}
+    if call.sight is not None and call.sight.stale_ms:
+        holdings = _holdings_as_of(call.account, call.now_ms - call.sight.stale_ms)
+    return account_row(call.account, holdings, exchange.fees, omit_zeros=omit_zeros)
 
 
 @reading
@@ -202,7 +208,8 @@ def allocations(exchange: SpotExchange, call: Call) -> object | Failure:
 def my_filters(exchange: SpotExchange, call: Call) -> object | Failure:
     """GET /api/v3/myFilters."""
     market = exchange.markets[known_symbol(exchange, call.parameters)]
-    return {"exchangeFilters": [], "symbolFilters": filter_rows(market.symbol.filters), "assetFilters": []}
+    whole, own, assets = scoped_rows(market.symbol.filters)
+    return {"exchangeFilters": whole, "symbolFilters": own, "assetFilters": assets}
 
 
 def order_as_of(found: SpotOrder, moment_ms: int) -> SpotOrder | None:
@@ -232,6 +239,26 @@ def order_as_of(found: SpotOrder, moment_ms: int) -> SpotOrder | None:
         expiry=None,
         trades=seen,
     )
+
+
+def _holdings_as_of(owner: SpotAccount, moment_ms: int) -> dict[str, tuple[Decimal, Decimal]]:
+    """Free and locked by asset, before the trades that came later and with what the orders of then held."""
+    totals = dict(owner.totals)
+    for trade in (trade for trades in owner.trades.values() for trade in trades if trade.time_ms > moment_ms):
+        made, symbol = trade.order, trade.order.symbol
+        quantity, cost = symbol.lot * trade.lots, symbol.notional(trade.price, trade.lots)
+        gained, paid = (quantity, cost) if made.sign > 0 else (cost, quantity)
+        totals[made.receives] -= gained - trade.commission
+        totals[made.pays_with] += paid
+    held: dict[int, tuple[str, Decimal]] = {}
+    for shown in (order_as_of(each, moment_ms) for each in owner.orders):
+        if shown is not None:
+            before = held.get(shown.holds_under, ("", ZERO))[1]
+            held[shown.holds_under] = (shown.pays_with, max(before, shown.held))
+    locked = dict.fromkeys(totals, ZERO)
+    for asset, amount in held.values():
+        locked[asset] += amount
+    return {asset: (total - locked[asset], locked[asset]) for asset, total in totals.items()}
 
 
 def _shown(call: Call, found: SpotOrder) -> SpotOrder | None:

@@ -13,6 +13,9 @@ from ordergate.simulator.binance.spot.orders import (
 from ordergate.simulator.binance.spot.symbols import amount_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
     from ordergate.simulator.binance.spot.accounts import SpotAccount
     from ordergate.simulator.binance.spot.exchange import Canceled
     from ordergate.simulator.binance.spot.orders import (
@@ -179,13 +182,15 @@ def prevented_row(match: PreventedMatch) -> Row:
     return {**row, **_lost(match), "transactTime": match.time_ms}
 
 
-def account_row(account: SpotAccount, fees: FeesConfig, *, omit_zeros: bool) -> Row:
-    """GET /api/v3/account."""
+def account_row(
+    account: SpotAccount, holdings: Mapping[str, tuple[Decimal, Decimal]], fees: FeesConfig, *, omit_zeros: bool
+) -> Row:
+    """GET /api/v3/account; holdings are free and locked by asset."""
     maker, taker = fees.maker, fees.taker
     balances = [
-        {"asset": asset, "free": amount_text(account.free(asset)), "locked": amount_text(account.locked[asset])}
-        for asset in account.totals
-        if account.totals[asset] or not omit_zeros
+        {"asset": asset, "free": amount_text(free), "locked": amount_text(locked)}
+        for asset, (free, locked) in holdings.items()
+        if free or locked or not omit_zeros
     ]
     return {
         "makerCommission": int(maker * 10_000),

@@ -54,11 +54,22 @@ def _failure(name: str) -> tuple[int, str]:
             },
             ("BUY", "6", "100"),
         ),
+        ("MAX_ASSET", {"MAX_ASSET": {"asset": "BTC", "limit": "2"}}, ("BUY", "2.001", "100")),
+        ("MAX_ASSET", {"MAX_ASSET": {"asset": "USDT", "limit": "200"}}, ("BUY", "2.001", "100")),
+        ("MAX_ASSET", {"MAX_ASSET": {"asset": "USDT", "limit": "200"}}, ("SELL", "2.001", None)),
         ("MAX_POSITION", {"MAX_POSITION": {"maxPosition": "101"}}, ("BUY", "1.001", "100")),
     ],
 )
 def test_filter_stops(name: str, filters: dict[str, Any], order: tuple[str, str, str | None]) -> None:
     assert _desk(**filters).refused_order(*order) == _failure(name)
+
+
+def test_filters_are_shown_where_they_belong() -> None:
+    desk = _desk(EXCHANGE_MAX_NUM_ORDERS={"maxNumOrders": 9}, MAX_ASSET={"asset": "USDT", "limit": "500"})
+    row = desk.do("myFilters", symbol="BTCUSDT")
+    assert row["exchangeFilters"] == [{"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 9}]
+    assert row["assetFilters"] == [{"filterType": "MAX_ASSET", "asset": "USDT", "limit": "500"}]
+    assert "MAX_ASSET" not in {each["filterType"] for each in row["symbolFilters"]}
 
 
 def test_numbers_at_the_edges_pass() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -162,6 +163,26 @@ def test_stale_read_shows_the_order_as_it_was() -> None:
     desk.sight = Sight(stale_ms=2500)
     assert desk.refused("queryOrder", symbol="BTCUSDT", orderId=order) == (-2013, "Order does not exist.")
     assert desk.do("allOrders", symbol="BTCUSDT") == []
+
+
+def test_stale_read_shows_the_money_as_it_was() -> None:
+    desk = SpotDesk(fees={"maker": "0.001", "taker": "0.001"})
+    pair = {"aboveType": "LIMIT_MAKER", "abovePrice": "110", "belowType": "STOP_LOSS", "belowStopPrice": "95"}
+    seen = [(desk.money("USDT"), desk.money("BTC"))]
+    steps: list[Callable[[], Any]] = [
+        lambda: desk.place("BUY", "2", "99"),
+        lambda: desk.place("SELL", "1", "98", account="other"),
+        lambda: desk.place("SELL", "1", "98"),
+        lambda: desk.do("oco", symbol="BTCUSDT", side="SELL", quantity="3", **pair),
+        lambda: desk.do("cancelAll", symbol="BTCUSDT"),
+    ]
+    for step in steps:
+        desk.now_ms += 1000
+        step()
+        seen.append((desk.money("USDT"), desk.money("BTC")))
+    for back, then in enumerate(reversed(seen)):
+        desk.sight = Sight(stale_ms=1000 * back)
+        assert (desk.money("USDT"), desk.money("BTC")) == then
 
 
 @pytest.mark.parametrize(
