@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ordergate.simulator.binance.tape import Tape
     from ordergate.simulator.market import Market
 
+DEPTH_LEVELS_MAX = 1_000
 Payload = dict[str, object] | list[dict[str, object]]
 _DEPTH = re.compile(r"depth(5|10|20)?(@(100|250|500|1000)ms)?").fullmatch
 _MARK = re.compile(r"markPrice(@1s)?").fullmatch
@@ -74,9 +75,11 @@ class Channels:
             return Channel(interval, lambda now_ms: render(market, now_ms))
         depth, mark, kline = _DEPTH(topic), _MARK(topic), _KLINE(topic)
         if depth:
-            levels = int(depth[1]) if depth[1] else None
-            usual = 250 if self._is_futures else 1_000
-            return Channel(int(depth[3] or usual), lambda now_ms: self._depth(market, levels, now_ms))
+            interval = int(depth[3] or (250 if self._is_futures else 1_000))
+            if depth[1] is None:
+                return Channel(interval, _Differences(market, is_futures=self._is_futures).render)
+            levels = int(depth[1])
+            return Channel(interval, lambda now_ms: self._partial(market, levels, now_ms))
         if mark and self._is_futures:
             return Channel(1_000 if mark[1] else 3_000, lambda now_ms: _mark(market, now_ms))
         if kline:
@@ -122,14 +125,12 @@ class Channels:
             "n": day["count"],
         }
 
-    def _depth(self, market: Market[Any, Any], levels: int | None, now_ms: int) -> Payload:
-        rows = book_rows(market, levels or 20)
-        if levels is not None and not self._is_futures:
+    def _partial(self, market: Market[Any, Any], levels: int, now_ms: int) -> Payload:
+        rows = book_rows(market, levels)
+        if not self._is_futures:
             return {"lastUpdateId": now_ms, **rows}
-        # A whole picture of the best levels in the form of a difference: levels that went are not told, which no client of ours reads.
-        times = {"T": now_ms, "pu": now_ms} if self._is_futures else {}
-        head = {"e": "depthUpdate", "E": now_ms, "s": market.symbol.name, "U": now_ms, "u": now_ms, **times}
-        return {**head, "b": rows["bids"], "a": rows["asks"]}
+        head = {"e": "depthUpdate", "E": now_ms, "T": now_ms, "s": market.symbol.name}
+        return {**head, "U": now_ms, "u": now_ms, "pu": now_ms, "b": rows["bids"], "a": rows["asks"]}
 
     def _kline(self, market: Market[Any, Any], name: str, length_ms: int, now_ms: int) -> Payload | None:
         opened = now_ms - now_ms % length_ms
@@ -156,6 +157,32 @@ class Channels:
             "B": "0",
         }
         return {"e": "kline", "E": now_ms, "s": market.symbol.name, "k": candle}
+
+
+class _Differences:
+    """What changed in a book from one telling to the next. Update ids are times, so a snapshot of REST falls between two tellings as it should."""
+
+    def __init__(self, market: Market[Any, Any], *, is_futures: bool) -> None:
+        self._market = market
+        self._is_futures = is_futures
+        self._told: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
+        self._last = 0
+
+    def render(self, now_ms: int) -> Payload | None:
+        rows = book_rows(self._market, DEPTH_LEVELS_MAX)
+        now = {side: dict(levels) for side, levels in rows.items() if isinstance(levels, list)}
+        changes = {side: _changes(self._told[side], levels) for side, levels in now.items()}
+        if not any(changes.values()):
+            return None
+        times = {"T": now_ms, "pu": self._last} if self._is_futures else {}
+        head = {"e": "depthUpdate", "E": now_ms, "s": self._market.symbol.name, "U": self._last + 1, "u": now_ms}
+        self._told, self._last = now, now_ms
+        return {**head, **times, "b": changes["bids"], "a": changes["asks"]}
+
+
+def _changes(told: dict[str, str], now: dict[str, str]) -> list[list[str]]:
+    changed = [[price, quantity] for price, quantity in now.items() if told.get(price) != quantity]
+    return changed + [[price, "0.00000000"] for price in told if price not in now]
 
 
 def _mark(market: Market[Any, Any], now_ms: int) -> dict[str, object]:

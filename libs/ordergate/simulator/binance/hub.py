@@ -12,7 +12,7 @@ from ordergate.simulator.binance.operations import MarketEvent, UserEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ordergate.simulator.binance.channels import Payload
+    from ordergate.simulator.binance.channels import Channel, Payload
     from ordergate.simulator.binance.operations import Engine
     from ordergate.simulator.binance.tape import Tape
 
@@ -25,6 +25,7 @@ _TIMES = frozenset({"E", "T", "u", "U", "pu", "lastUpdateId", "O", "C"})
 class _Wanted:
     """A market stream that somebody listens to. next_ms: it says nothing before; said: what it said last, without times."""
 
+    channel: Channel | None
     listeners: dict[object, HearMarket] = field(default_factory=dict)
     next_ms: int = 0
     said: object = None
@@ -63,7 +64,10 @@ class Hub:
 
     def join_market(self, stream: str, owner: object, hear: HearMarket) -> None:
         """Hear a stream; a name that nobody ever speaks under is allowed, as the venue allows it."""
-        self._streams.setdefault(stream, _Wanted()).listeners[owner] = hear
+        wanted = self._streams.get(stream)
+        if wanted is None:
+            wanted = self._streams[stream] = _Wanted(self._channels.find(stream))
+        wanted.listeners[owner] = hear
 
     def leave_market(self, stream: str, owner: object) -> None:
         """Hear no more of it."""
@@ -88,11 +92,11 @@ class Hub:
     def advance(self, now_ms: int) -> None:
         """Let the streams that are made of books and statistics say what is new."""
         for name, wanted in list(self._streams.items()):
-            if now_ms < wanted.next_ms:
+            channel = wanted.channel
+            if channel is None or now_ms < wanted.next_ms:
                 continue
-            channel = self._channels.find(name)
-            payload = channel.render(now_ms) if channel else None
-            if channel is None or payload is None:
+            payload = channel.render(now_ms)
+            if payload is None:
                 continue
             wanted.next_ms = now_ms + channel.interval_ms
             matter = _matter(payload)

@@ -86,7 +86,6 @@ def test_who_talks_too_much_is_disconnected(dialect: str, most: int) -> None:
         "btcusdt@miniTicker",
         "btcusdt@ticker",
         "btcusdt@depth5",
-        "btcusdt@depth@100ms",
         "btcusdt@kline_1m",
     ],
 )
@@ -103,6 +102,29 @@ def test_book_streams_say_what_is_new_and_only_that(name: str) -> None:
     desk.now_ms += 5_000
     desk.venue.advance(desk.now_ms)
     assert len(stream.line.frames) == 2
+
+
+@pytest.mark.parametrize("dialect", ["binance-spot", "binance-futures"])
+def test_differences_of_depth_make_a_book_that_follows_the_venues(dialect: str) -> None:
+    desk = VenueDesk(dialect)
+    stream = desk.connect("/ws/btcusdt@depth@100ms")
+    prices = ["60000", "60001", "60002"]
+    for turn in range(6):
+        placed = desk.json("POST", "order", **{**ORDER, "price": prices[turn % 3]})
+        if turn % 2:
+            desk.ask("DELETE", "order", symbol="BTCUSDT", orderId=placed["orderId"] - 1)
+        desk.now_ms += 100
+        desk.venue.advance(desk.now_ms)
+    book: dict[float, float] = {}
+    last = 0
+    for frame in stream.line.frames:
+        assert frame["U"] == last + 1
+        last = frame["u"]
+        book |= {float(price): float(quantity) for price, quantity in frame["b"]}
+    depth = desk.json("GET", "depth", key=None, symbol="BTCUSDT")
+    truth = {float(price): float(quantity) for price, quantity in depth["bids"]}
+    assert {price: quantity for price, quantity in book.items() if quantity} == truth
+    assert len(stream.line.frames) > 3
 
 
 def test_all_markets_speak_together_but_book_tickers_one_by_one() -> None:
