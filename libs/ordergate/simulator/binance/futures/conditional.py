@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordergate.simulator.binance.futures.finding import account_of, market_of, markets_asked, read_page
+from ordergate.simulator.binance.futures.finding import account_of, market_of, markets_asked, read_page, seen_algos
 from ordergate.simulator.binance.futures.intake import Reader, Refused, read_algo_order
 from ordergate.simulator.binance.futures.orders import AlgoOrder, AlgoStatus
 from ordergate.simulator.binance.futures.placing import ALL_CANCELED
@@ -33,7 +33,8 @@ def query(exchange: FuturesExchange, call: Call) -> object | Failure:
     algo = _named(call)
     if isinstance(algo, Failure):
         return algo
-    return NO_SUCH_ORDER if algo is None else algo_row(algo)
+    shown = None if algo is None else next(seen_algos(call, [algo]), None)
+    return NO_SUCH_ORDER if shown is None else algo_row(shown)
 
 
 def cancel(exchange: FuturesExchange, call: Call) -> object | Failure:
@@ -65,8 +66,13 @@ def list_open(exchange: FuturesExchange, call: Call) -> object | Failure:
         return markets
     names = {market.symbol.name for market in markets}
     wanted = call.parameters.get("algoId")
-    algos = account_of(call).open_algos.values()
-    return [algo_row(algo) for algo in algos if algo.symbol.name in names and wanted in {None, "", str(algo.id)}]
+    account = account_of(call)
+    every = account.open_algos.values() if call.sight is None else account.algo_orders.values()
+    return [
+        algo_row(algo)
+        for algo in seen_algos(call, every)
+        if algo.is_open and algo.symbol.name in names and wanted in {None, "", str(algo.id)}
+    ]
 
 
 def list_all(exchange: FuturesExchange, call: Call) -> object | Failure:
@@ -79,7 +85,7 @@ def list_all(exchange: FuturesExchange, call: Call) -> object | Failure:
         return page
     algos = [
         algo
-        for algo in account_of(call).algo_orders.values()
+        for algo in seen_algos(call, account_of(call).algo_orders.values())
         if algo.symbol is market.symbol and page.holds(algo.id, algo.created_ms)
     ]
     return [algo_row(algo) for algo in page.cut(algos)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ordergate.simulator.binance.futures.intake import Reader, Refused
-from ordergate.simulator.binance.futures.orders import FuturesOrder
+from ordergate.simulator.binance.futures.orders import AlgoOrder, AlgoStatus, FuturesOrder
 from ordergate.simulator.binance.futures.refusals import BAD_COMBINATION, INVALID_SYMBOL, neither
 from ordergate.simulator.binance.operations import Failure
 from ordergate.simulator.orders import Order, Status
@@ -54,6 +54,29 @@ def seen(call: Call, orders: Iterable[Order]) -> Iterator[FuturesOrder]:
         shown = order if call.sight is None else call.sight.order(order, call.now_ms)
         if isinstance(shown, FuturesOrder):
             yield shown
+
+
+def seen_algos(call: Call, algos: Iterable[AlgoOrder]) -> Iterator[AlgoOrder]:
+    """Conditional orders as this call sees them."""
+    moment_ms = call.now_ms - (call.sight.stale_ms if call.sight else 0)
+    for algo in algos:
+        if call.sight is None or algo.updated_ms <= moment_ms:
+            yield algo
+        elif algo.created_ms <= moment_ms:
+            yield _as_of(algo, moment_ms)
+
+
+def _as_of(algo: AlgoOrder, moment_ms: int) -> AlgoOrder:
+    """One that has changed since: it waited, or had triggered and not yet ended."""
+    triggered = algo.child is not None and 0 < algo.triggered_ms <= moment_ms
+    return replace(
+        algo,
+        status=AlgoStatus.TRIGGERED if triggered else AlgoStatus.NEW,
+        child=algo.child if triggered else None,
+        triggered_ms=algo.triggered_ms if triggered else 0,
+        updated_ms=algo.triggered_ms if triggered else algo.created_ms,
+        reason="",
+    )
 
 
 def named_order(

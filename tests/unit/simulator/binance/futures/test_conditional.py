@@ -8,6 +8,7 @@ import pytest
 
 from ordergate.simulator.binance.operations import Failure
 from ordergate.simulator.orders import Status
+from ordergate.simulator.sight import Sight
 from tests.unit.simulator.binance.futures.floor import Floor
 from tests.unit.simulator.desk import BTC
 
@@ -213,6 +214,32 @@ def test_waiting_ones_are_limited() -> None:
     for _ in range(2):
         floor.algo("SELL", "STOP_MARKET", triggerPrice="95")
     assert floor.call("POST v1/algoOrder", **STOP, triggerPrice="95").code == -4045
+
+
+def test_stale_read_shows_it_as_it_was() -> None:
+    floor = _wide()
+    algo = floor.algo("SELL", "STOP_MARKET", triggerPrice="95")
+    floor.now_ms += 1000
+    floor.price("94")
+    earlier, before = Sight(stale_ms=500), Sight(stale_ms=2000)
+    row = floor.call("GET v1/algoOrder", algoId=algo["algoId"], sight=earlier)
+    assert (row["algoStatus"], row["actualOrderId"], row["triggerTime"]) == ("NEW", "", 0)
+    assert [row["algoId"] for row in floor.call("GET v1/openAlgoOrders", sight=earlier)] == [algo["algoId"]]
+    assert floor.call("GET v1/algoOrder", algoId=algo["algoId"], sight=before).code == -2013
+    assert floor.call("GET v1/allAlgoOrders", symbol="BTCUSDT", sight=before) == []
+    assert floor.algo_status(algo) == "FINISHED"
+
+
+def test_stale_read_of_a_triggered_one_still_names_its_order() -> None:
+    floor = _wide()
+    algo = floor.algo("SELL", "STOP", price="95", triggerPrice="96")
+    floor.price("95.5")
+    child = floor.call("GET v1/algoOrder", algoId=algo["algoId"])["actualOrderId"]
+    floor.now_ms += 1000
+    floor.call("DELETE v1/order", symbol="BTCUSDT", orderId=child)
+    row = floor.call("GET v1/algoOrder", algoId=algo["algoId"], sight=Sight(stale_ms=500))
+    assert (row["algoStatus"], row["actualOrderId"]) == ("TRIGGERED", child)
+    assert floor.algo_status(algo) == "FINISHED"
 
 
 def test_they_are_no_open_orders_and_hold_no_margin() -> None:
