@@ -84,6 +84,7 @@ class SimConnection:
         self._back: list[Callable[[], None]] = []
         self._later: list[tuple[str, bytes]] = []
         self._came_back = asyncio.Event()
+        self._back_at = 0.0
         self._pongs: deque[asyncio.Future[bool]] = deque()
         self._settling: list[asyncio.Future[bool]] = []
         context = Context()  # of all that is heard, as of a read loop
@@ -99,6 +100,10 @@ class SimConnection:
     @property
     def is_closed(self) -> bool:
         return self._closed
+
+    @property
+    def connected_seconds(self) -> float:
+        return self._scheduler.now - self._back_at if self._connected else 0.0
 
     @property
     def is_stuck(self) -> bool:
@@ -287,6 +292,7 @@ class SimConnection:
         later, self._later = self._later, []
         for subject, payload in later:
             self.post(subject, payload)
+        self._back_at = self._scheduler.now
         self._came_back.set()
         for action in self._back:
             action()

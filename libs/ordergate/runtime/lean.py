@@ -38,7 +38,13 @@ class LeanClient(Client):
         self._lost: list[Callable[[], None]] = []
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
+        self._back_at = float("-inf")
         self._telling: set[asyncio.Task[None]] = set()
+
+    @property
+    def connected_seconds(self) -> float:
+        """Since the connection was last lost and found again; 0 while it is lost."""
+        return asyncio.get_running_loop().time() - self._back_at if self.is_connected else 0.0
 
     @property
     def is_stuck(self) -> bool:
@@ -125,6 +131,7 @@ class LeanClient(Client):
             action()
 
     def note_back(self) -> None:
+        self._back_at = asyncio.get_running_loop().time()
         self._connected.set()
         for action in self._back:
             action()

@@ -39,11 +39,15 @@ class Standing:
         return SimpleNamespace(readings=self.feeds)
 
 
-def _problems(standing: Standing) -> dict[str, str]:
+def _service() -> Service:
     async def compose(_frame: Frame) -> None:
         raise AssertionError
 
-    service = Service("risk", compose, environment=Environment(config=Path("/nowhere")))
+    return Service("risk", compose, environment=Environment(config=Path("/nowhere")))
+
+
+def _problems(standing: Standing) -> dict[str, str]:
+    service = _service()
     service._started = True
     return service._unready(standing)  # type: ignore[arg-type]
 
@@ -63,6 +67,15 @@ def test_what_has_fallen_silent_is_named_with_its_age_and_its_neighbours_are_not
 def test_while_the_bus_is_away_nothing_else_is_blamed() -> None:
     deaf = Source("deaf", SILENT)
     assert _problems(Standing(feeds=(deaf,), lanes=(deaf,), connected=False)) == {"bus": "not connected"}
+
+
+@pytest.mark.parametrize(("connected_seconds", "deaf"), [(0.0, False), (0.5, False), (SILENT, True)])
+def test_who_heard_nothing_while_the_bus_was_away_is_given_time_when_it_is_back(
+    connected_seconds: float,
+    deaf: bool,  # noqa: FBT001
+) -> None:
+    bus: Any = SimpleNamespace(bus=SimpleNamespace(client=SimpleNamespace(connected_seconds=connected_seconds)))
+    assert _service()._is_deaf(bus, 50.0) is deaf
 
 
 def test_a_condition_that_does_not_hold_is_named() -> None:
