@@ -1,4 +1,4 @@
-"""Cards 100 to 120: what only perpetual futures of Binance have. Conditional orders are orders of another service there, with other ids."""
+"""Cards 100 to 121: what only perpetual futures of Binance have. Conditional orders are orders of another service there, with other ids."""
 
 import asyncio
 from dataclasses import replace
@@ -357,3 +357,40 @@ async def test_card_120_what_the_venue_itself_closes_is_known_for_its_own(
     assert closing.client_order_id.startswith(prefix)
     assert closing.client_order_id.startswith(main.reading.declaration.own_order_prefixes)
     assert closing.executed_quantity == trades[-1].quantity == Decimal("0.010")
+
+
+async def test_card_121_in_the_middle_of_triggers_every_read_shows_our_orders_under_their_names(
+    exchange: Exchange, main: Desk, other: Desk
+) -> None:
+    """Lists, lookups and reads by either name, while prices move through the triggers."""
+    names: dict[str, VenueOrderId] = {}
+    for number in range(10):
+        trigger = Decimal(66000 + 50 * number)
+        kind = OrderType.STOP if number % 2 else OrderType.STOP_MARKET
+        price = trigger - 1_000 if kind is OrderType.STOP else None
+        view = await main.placed(f"c121-{number}", type=kind, price=price, stop_price=trigger)
+        names[f"c121-{number}"] = view.venue_order_id
+    await other.placed("c121-book", Side.SELL, price=Decimal(67000), quantity=Decimal(1))
+    seen: list[VenueView] = []
+
+    async def look() -> None:
+        for _ in range(25):
+            seen.extend(await main.reading.open_orders(BTC))
+            for name in ("c121-3", "c121-4"):
+                found = await main.reading.lookup(BTC, ClientOrderId(name))
+                assert found is not None
+                seen.append(found)
+
+    async def move() -> None:
+        for price in range(65950, 66700, 50):
+            await reach(exchange, price)
+
+    await asyncio.gather(look(), look(), move())
+    seen += [await read(main, each.venue_order_id) for each in await main.reading.trades(BTC, from_id=None, limit=100)]
+    for view in seen:
+        assert names[str(view.client_order_id)] == view.venue_order_id
+        assert view.type in {OrderType.STOP, OrderType.STOP_MARKET}
+    ended = {view.client_order_id for view in seen if view.status is State.FILLED}
+    assert len(ended) == 5, "those without a price found one"
+    resting = await main.reading.open_orders()
+    assert {view.venue_order_id for view in resting} == {name for order, name in names.items() if order not in ended}

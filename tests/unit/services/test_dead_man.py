@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+from pydantic import ValidationError
+
 from ordergate.ports.venue import DeadMansSwitch, Executed, Outcome, Unknown
-from ordergate.trading.errors import BusUnavailable
+from ordergate.runtime.settings import AccountSettings
+from ordergate.trading.errors import BusUnavailable, Misconfigured
 from ordergate.trading.ids import ErrorId, Symbol
 from ordergate.venues.binance_futures.client import BinanceFuturesTrading
 from ordergate.venues.zetarium.client import ZetariumTrading
 from ordergate.wire.messages import RiskMessage
+from services.order_submission.app import _arm
 from services.order_submission.dead_man import ARMED, RUNNING_DOWN, DeadMansWatch
 from tests.unit.access.stage import ToldClock, until
 from tests.unit.trading.making import ACCOUNT, BTC, VENUE
@@ -123,3 +128,29 @@ async def test_it_is_refreshed_four_times_a_countdown() -> None:
 def test_only_a_venue_that_has_one_is_taken_for_one() -> None:
     assert issubclass(BinanceFuturesTrading, DeadMansSwitch)
     assert not issubclass(ZetariumTrading, DeadMansSwitch)
+
+
+def account(venue: str) -> AccountSettings:
+    return AccountSettings(
+        venue=venue, account="main", base_url="http://127.0.0.1:1", symbols=("BTCUSDT",), dead_mans_switch_seconds=30
+    )
+
+
+def arm(trading: object, venue: str) -> list[str]:
+    tasks: list[str] = []
+    frame = SimpleNamespace(publisher=None, clock=ToldClock(), task=lambda name, _work: tasks.append(name))
+    _arm(cast("Any", frame), account(venue), cast("Any", None), cast("Any", trading), countdown_ms=30_000)
+    return tasks
+
+
+def test_a_switch_that_the_venue_has_not_is_refused_at_start() -> None:
+    assert arm(Venue(), "binance-futures") == ["dead-man:main"]
+    with pytest.raises(Misconfigured, match="zetarium has no dead-man's switch"):
+        arm(object(), "zetarium")
+
+
+@pytest.mark.parametrize("seconds", [9, 3_601])
+def test_a_countdown_that_no_restart_could_outrun_is_no_setting(seconds: int) -> None:
+    given = account("binance-futures").model_dump() | {"dead_mans_switch_seconds": seconds}
+    with pytest.raises(ValidationError):
+        AccountSettings.model_validate(given)
