@@ -32,7 +32,7 @@ from ordergate.wire import messages, subjects
 from services.fill_streaming.handlers import _Kept as KeptByFills
 from services.fill_streaming.handlers import _place_of
 from services.risk.fold import _Kept as KeptByRisk
-from tests.fuzz import sound, world
+from tests.fuzz import sound, spot, world
 from tests.fuzz.damage import Choices, damaged_bytes, damaged_json, damaged_text
 from tests.fuzz.facts import try_fill, try_order, try_position
 
@@ -208,6 +208,12 @@ def _try_http(pieces: str, data: bytes) -> str:
     call = Call(method="GET", path="/v2/x", purpose=Purpose.READ, priority=Priority.POLL, weights=limits.READ)
     limits.read_usage(call, response)
     return "read"
+
+
+def _draw_spot(choices: Choices) -> Case:
+    name = choices.one_of(list(spot.ANSWERS))
+    status = choices.one_of(spot.STATUSES)
+    return f"{status} {name}", damaged_json(choices, [*spot.ANSWERS[name], *spot.REFUSALS])
 
 
 def _draw_venue(choices: Choices) -> Case:
@@ -393,6 +399,7 @@ GATES: dict[str, Gate] = {
             ("401 order", b'{"ok":false,"error":"no","errorId":"z-1","code":["FILTER_FAILURE"]}'),
         ),
     ),
+    "binance_spot": Gate(draw=_draw_spot, try_=spot.try_spot),
     "simulator_frames": Gate(draw=_draw_frame, try_=_try_frame),
     "simulator_routes": Gate(draw=_draw_route, try_=_try_route),
     "commands": Gate(draw=_draw_command, try_=_try_command),
