@@ -181,8 +181,10 @@ async def test_a_stream_that_says_nothing_at_all_is_lost_within_30_seconds() -> 
         await reader.until(Opened(since_ms=None))
         seen_ms = clock.now_ms()
         await pinged.wait()
+        line = reader.stream._line
+        assert line is not None
         clock.pass_seconds(PING_AFTER_SECONDS)
-        await asyncio.sleep(0.05)
+        await until(lambda: line._pinged_at >= clock.monotonic())
         clock.pass_seconds(SILENT_AFTER_SECONDS - PING_AFTER_SECONDS)
         assert SILENT_AFTER_SECONDS + PACE.look_seconds < 30
         assert await reader.next() == Lost(reason="silent")
