@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,18 +15,24 @@ if TYPE_CHECKING:
 GOING_AWAY = 1001
 
 
+@dataclass(slots=True, eq=False)
+class _Gate:
+    """What a late event and all behind it wait for."""
+
+    is_open: bool = False
+
+
 class Delivery:
     """Between a channel and its line. Events keep their order, but for those that a rule reorders."""
 
-    __slots__ = ("_faults", "_held", "_holding", "_kept", "_line", "_shut_down")
+    __slots__ = ("_faults", "_held", "_kept", "_line", "_shut_down")
 
     def __init__(self, line: Line, faults: Faults, shut_down: Callable[[], None]) -> None:
         """All is well so far. shut_down: say that the server is about to end."""
         self._line = line
         self._shut_down = shut_down
         self._faults = faults
-        self._held: deque[bytes] = deque()
-        self._holding = False
+        self._held: deque[bytes | _Gate] = deque()
         self._kept: bytes | None = None
 
     def deliver(self, kind: str, client_order_id: str | None, data: bytes) -> None:
@@ -54,10 +61,8 @@ class Delivery:
             self._pass_on(data)
 
     def _pass_on(self, data: bytes) -> None:
-        if self._holding:
-            self._held.append(data)
-        else:
-            self._line.send(data)
+        self._held.append(data)
+        self._send_held()
         self._release_kept()
 
     def _release_kept(self) -> None:
@@ -66,13 +71,23 @@ class Delivery:
             self._pass_on(kept)
 
     def _hold(self, delay_ms: int) -> None:
-        self._holding = True
-        self._line.later(delay_ms, self._release)
+        gate = _Gate()
+        self._held.append(gate)
+        self._line.later(delay_ms, lambda: self._open(gate))
 
-    def _release(self) -> None:
-        self._holding = False
+    def _open(self, gate: _Gate) -> None:
+        gate.is_open = True
+        self._send_held()
+
+    def _send_held(self) -> None:
         while self._held:
-            self._line.send(self._held.popleft())
+            first = self._held[0]
+            if isinstance(first, _Gate):
+                if not first.is_open:
+                    return
+            else:
+                self._line.send(first)
+            self._held.popleft()
 
 
 def named_in(payload: dict[str, object]) -> str | None:

@@ -24,6 +24,7 @@ DAY_MS = 86_400_000
 AVERAGE_MINUTES = 5
 DEPTH_MAX = 5_000
 PRINTS_MAX = 1_000
+NUMBER = "^[0-9]{1,20}$"
 BAD_INTERVAL = Failure(code=-1120, msg="Invalid interval.")
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS, "M": 30 * DAY_MS}
 
@@ -114,7 +115,7 @@ class _Public:
     def _depth(self, engine: Engine, call: Call) -> object | Failure:
         market, limit = engine.markets.get(call.parameters["symbol"]), _limit(call.parameters, 100, DEPTH_MAX)
         if market is None or limit is None:
-            return SYMBOL_UNKNOWN if market is None else illegal("limit", "^[0-9]{1,20}$")
+            return SYMBOL_UNKNOWN if market is None else illegal("limit", NUMBER)
         times: Row = {} if self.is_spot else {"E": call.now_ms, "T": call.now_ms}
         return {"lastUpdateId": call.now_ms, **times, **book_rows(market, limit)}
 
@@ -144,15 +145,17 @@ class _Public:
         if symbol not in engine.markets:
             return SYMBOL_UNKNOWN
         if limit is None:
-            return illegal("limit", "^[0-9]{1,20}$")
-        first = call.parameters.get("fromId", "")
-        if not first.isdigit():
+            return illegal("limit", NUMBER)
+        if "fromId" not in call.parameters:
             return self._tape.last(symbol, limit)
-        return [row for row in self._tape.since(symbol, 0) if row.id >= int(first)][:limit]
+        first = _number(call.parameters["fromId"])
+        if first is None:
+            return illegal("fromId", NUMBER)
+        return [row for row in self._tape.since(symbol, 0) if row.id >= first][:limit]
 
     def _klines(self, engine: Engine, call: Call) -> object | Failure:
         interval = call.parameters["interval"]
-        length = _UNITS.get(interval[-1:], 0) * (int(interval[:-1]) if interval[:-1].isdigit() else 0)
+        length = _UNITS.get(interval[-1:], 0) * (_number(interval[:-1]) or 0)
         limit = _limit(call.parameters, 500, PRINTS_MAX)
         if call.parameters["symbol"] not in engine.markets:
             return SYMBOL_UNKNOWN
@@ -295,7 +298,7 @@ def _wanted(engine: Engine, parameters: Parameters) -> list[str] | Failure:
             names = orjson.loads(parameters["symbols"])
         except orjson.JSONDecodeError:
             return illegal("symbols", r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$")
-        if not isinstance(names, list) or not names:
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             return missing("symbols")
     else:
         names = [parameters["symbol"]] if "symbol" in parameters else []
@@ -303,8 +306,12 @@ def _wanted(engine: Engine, parameters: Parameters) -> list[str] | Failure:
 
 
 def _limit(parameters: Parameters, usual: int, most: int) -> int | None:
-    text = parameters.get("limit", str(usual))
-    return min(most, int(text)) if text.isascii() and text.isdigit() and 0 < len(text) <= 20 and int(text) else None  # noqa: PLR2004
+    number = _number(parameters.get("limit", str(usual)))
+    return min(most, number) if number else None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None  # noqa: PLR2004
 
 
 def _depth_weight(parameters: Parameters) -> int:

@@ -6,7 +6,6 @@ futures ended 2026-04-23; Spot's listen keys 2026-02-20).
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -62,8 +61,8 @@ class Streams:
             self._line.close(POLICY_VIOLATION)
             return
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
+            document = orjson.loads(text)
+        except orjson.JSONDecodeError:
             self._say({"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"})
             return
         self._obey(document if isinstance(document, dict) else {})

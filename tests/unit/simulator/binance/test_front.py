@@ -245,6 +245,10 @@ def test_everybody_is_told_of_time_symbols_books_and_executions(dialect: str) ->
         ("exchangeInfo", {"symbols": "[BTC"}, -1100),
         ("exchangeInfo", {"symbols": '["NOPE"]'}, -1121),
         ("trades", {"symbol": "BTCUSDT", "limit": "0"}, -1100),
+        ("historicalTrades", {"symbol": "BTCUSDT", "fromId": "²"}, -1100),
+        ("klines", {"symbol": "BTCUSDT", "interval": "²m"}, -1120),
+        ("ticker/price", {"symbols": "[{}]"}, -1102),
+        ("ticker/24hr", {"symbols": "{}"}, -1102),
     ],
 )
 def test_public_calls_name_what_is_wrong(path: str, parameters: dict[str, str], code: int) -> None:

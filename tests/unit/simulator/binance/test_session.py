@@ -40,6 +40,9 @@ def test_answer_carries_the_id_as_it_was_sent(identity: Any) -> None:
         (b'{"id":1,"method":"order.place","params":{"a":NaN}}', -1135),
         (b'{"id":1,"method":"no.such"}', -1020),
         (b"[" * 100_000, -1135),
+        (b'{"id":"\\ud800","method":"time"}', -1135),
+        (b'{"id":1,"method":"order.place","params":{"symbol":"\\ud800","apiKey":"trader"}}', -1135),
+        (b"\xff", -1135),
     ],
 )
 def test_what_cannot_be_read_is_answered(text: bytes, code: int) -> None:

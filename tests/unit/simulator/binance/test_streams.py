@@ -56,6 +56,8 @@ def test_combined_is_a_property() -> None:
     ("document", "code"),
     [
         (b"{", 3),
+        (b'{"method":"LIST_SUBSCRIPTIONS","id":"\\ud800"}', 3),
+        (b"[" * 100_000, 3),
         ({"id": 1}, 2),
         ([], 2),
         ({"method": "SHOUT", "id": 1}, 2),
@@ -247,6 +249,16 @@ def test_late_event_holds_back_those_behind_it() -> None:
     assert told(stream) == ["a"]
     assert stream.line.pass_time() == [700]
     assert told(stream) == ["a", "b", "c"]
+
+
+def test_each_late_event_is_late_by_itself() -> None:
+    stream = struck(kind="stream_late", delayMs=700)
+    assert told(stream) == []
+    shown = []
+    for _, action in stream.line.waiting:
+        action()
+        shown.append(told(stream))
+    assert shown == [["a"], ["a", "b"], ["a", "b", "c"]]
 
 
 def test_doubled_event_comes_twice() -> None:
