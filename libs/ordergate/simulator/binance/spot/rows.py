@@ -47,8 +47,9 @@ def placed_row(order: SpotOrder, answered: Answered) -> Row:
 def canceled_row(order: SpotOrder, cancel_id: str) -> Row:
     """An order that a cancel ended: `clientOrderId` is the cancel's, `origClientOrderId` the order's."""
     return {
-        **_identity(order),
+        "symbol": order.symbol.name,
         "origClientOrderId": order.client_order_id,
+        **_identity(order),
         "clientOrderId": cancel_id,
         "transactTime": order.updated_ms,
         **_numbers(order),

@@ -128,6 +128,17 @@ def test_cancel_of_one_leg_cancels_the_list() -> None:
     assert (canceled["listOrderStatus"], canceled["contingencyType"]) == ("ALL_DONE", "OCO")
     assert [(each["status"], each["clientOrderId"]) for each in canceled["orderReports"]] == [("CANCELED", "bye")] * 2
     assert desk.money("BTC") == (Decimal(100), Decimal(0))
+    assert [desk.told(each)[-2:] for each in _ids(row)] == [[("NEW", "NEW"), ("CANCELED", "CANCELED")]] * 2
+
+
+def test_stop_that_fires_ends_the_limit_even_while_it_rests_itself() -> None:
+    desk = SpotDesk()
+    limit = {"belowType": "STOP_LOSS_LIMIT", "belowPrice": "96", "belowTimeInForce": "GTC"}
+    stop, gain = _ids(desk.do("oco", **{**SELL_OCO, **limit}))
+    desk.trade_at("95")
+    assert _statuses(desk, [stop, gain]) == ["NEW", "EXPIRED"]
+    assert desk.query(stop)["isWorking"] is True
+    assert desk.money("BTC")[1] == Decimal(1)
 
 
 @pytest.mark.parametrize("by", [{"orderListId": 0}, {"listClientOrderId": "pair"}])
@@ -207,6 +218,14 @@ def test_otoco_releases_a_pair() -> None:
     desk.place("BUY", "1", "120", account="other")
     assert _statuses(desk, [working, stop, gain]) == ["FILLED", "EXPIRED", "FILLED"]
     assert _lists(desk) == [("EXEC_STARTED", "EXECUTING"), ("ALL_DONE", "ALL_DONE")]
+
+
+def test_pair_may_need_all_there_is() -> None:
+    desk = SpotDesk()
+    _, stop, gain = _ids(desk.do("otoco", **{**OTOCO, "pendingQuantity": "101"}))
+    desk.place("SELL", "1", "99", account="other")
+    assert _statuses(desk, [stop, gain]) == ["NEW", "NEW"]
+    assert desk.money("BTC") == (Decimal(0), Decimal(101))
 
 
 def test_pair_whose_moment_has_passed_expires_when_it_is_released() -> None:
