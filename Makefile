@@ -45,7 +45,7 @@ bench: env  ## measure, beside ccxt and the bare floors; the last line is the re
 simulate: env  ## run histories from seeds on virtual time: SEEDS=n FIRST_SEED=m, or SEED=n to read one; the last line is the result as JSON
 	@PYTHONPATH=libs:. $(BIN)/python -m tests.simulation
 
-chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n KINDS=a,b; the last line is the result as JSON
+chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name KINDS=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.chaos
 
 docs: env  ## write the generated documents again

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ordergate.runtime.crash_points import crash_points
+from ordergate.trading.ids import VenueName
+from ordergate.venues.registry import find_venue
 from services.supervisor import BUS, SERVICES, Supervisor
 from tests.chaos.evidence import post_json
 from tests.chaos.proxy import BLACK_HOLE, DEAF, MUTE, NONE, Proxy, Trouble
@@ -27,16 +29,34 @@ CLOCK_JUMPS_MS = (9_000, 0, -7_000, 1_500, -900, 0)
 POINTS_PER_SERVICE = 5
 _FREQUENT = ("append.approved", "append.submitting", "send.place", "ack.intents", "ack.orders", "store")
 
-VENUE_FAULTS = (
-    {"kind": "answer_lost", "call": "POST /v2/orders", "rate": 0.04},
-    {"kind": "error_after_execution", "call": "POST /v2/orders", "rate": 0.03, "status": 503},
-    {"kind": "reset", "call": "POST /v2/orders", "rate": 0.03, "phase": "before"},
-    {"kind": "slow", "call": "POST /v2/orders", "rate": 0.05, "delayMs": 400, "phase": "before"},
-    {"kind": "answer_lost", "call": "DELETE /v2/orders/:id", "rate": 0.05},
-    {"kind": "reset", "rate": 0.005, "phase": "after"},
-    {"kind": "error_after_execution", "rate": 0.005, "status": 502, "body": "html"},
+CALLS: Mapping[str, tuple[str, str]] = {
+    "zetarium": ("POST /v2/orders", "DELETE /v2/orders/:id"),
+    "binance-spot": ("POST /api/v3/order", "DELETE /api/v3/order"),
+    "binance-futures": ("POST /fapi/v1/order", "DELETE /fapi/v1/order"),
+}
+"""What a venue calls placing and canceling an order."""
+STREAM_FAULTS = (
+    {"kind": "stream_doubled", "rate": 0.03},
+    {"kind": "stream_late", "rate": 0.03, "delayMs": 700},
+    {"kind": "stream_reordered", "rate": 0.03, "delayMs": 60},
+    {"kind": "stream_cut", "rate": 0.01},
 )
-"""Executed and not said, said to have failed, never arrived, late, half of an answer."""
+
+
+def venue_faults(venue: str) -> list[dict[str, object]]:
+    """Executed and not said, said to have failed, never arrived, late, half of an answer; told twice, late, in another order, not at all."""
+    place, cancel = CALLS[venue]
+    calls: list[dict[str, object]] = [
+        {"kind": "answer_lost", "call": place, "rate": 0.04},
+        {"kind": "error_after_execution", "call": place, "rate": 0.03, "status": 503},
+        {"kind": "reset", "call": place, "rate": 0.03, "phase": "before"},
+        {"kind": "slow", "call": place, "rate": 0.05, "delayMs": 400, "phase": "before"},
+        {"kind": "answer_lost", "call": cancel, "rate": 0.05},
+        {"kind": "reset", "rate": 0.005, "phase": "after"},
+        {"kind": "error_after_execution", "rate": 0.005, "status": 502, "body": "html"},
+    ]
+    streams = find_venue(VenueName(venue)).declaration.private_stream
+    return [*calls, *STREAM_FAULTS] if streams else calls
 
 
 @dataclass(slots=True, kw_only=True)

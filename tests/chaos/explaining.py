@@ -13,34 +13,36 @@ from ordergate.trading.ids import AccountName, StrategyName, VenueName
 from ordergate.trading.order import ZERO
 from ordergate.wire.facts import OrderRecord
 from ordergate.wire.messages import EventKind
-from services.development import VENUE
 from tests.chaos.evidence import Evidence
 
 AT_ONCE = 4
 LIMIT_SECONDS = 30.0
 
 
-async def unexplained(url: str, evidence: Evidence) -> list[str]:
+async def unexplained(url: str, evidence: Evidence, *, venue: str) -> list[str]:
     """What `explain` could not tell of which order."""
     slots = asyncio.Semaphore(AT_ONCE)
     caller = Caller(
-        url=url, venue=VenueName(VENUE), account=AccountName("main"), strategy=StrategyName("chaos"),
+        url=url, venue=VenueName(venue), account=AccountName("main"), strategy=StrategyName("chaos"),
         as_json=True, timeout_seconds=None,
     )  # fmt: skip
     async with open_line(caller, limit_seconds=LIMIT_SECONDS) as line:
 
         async def explain(order: OrderId) -> list[str]:
             async with slots:
-                return [f"[I9] {order[0]} {order[1]}: {what}" for what in await _faults_of(line, order, evidence)]
+                return [
+                    f"[I9] {order[0]} {order[1]}: {what}"
+                    for what in await _faults_of(line, VenueName(venue), order, evidence)
+                ]
 
         found = await asyncio.gather(*(explain(order) for order in evidence.story.histories))
     return [problem for each in found for problem in each]
 
 
-async def _faults_of(line: Line, order: OrderId, evidence: Evidence) -> list[str]:
+async def _faults_of(line: Line, venue: VenueName, order: OrderId, evidence: Evidence) -> list[str]:
     account, order_id = order
     try:
-        told = await life.gather(line, VenueName(VENUE), account, order_id, found_by="clientOrderId")
+        told = await life.gather(line, venue, account, order_id, found_by="clientOrderId")
     except OrdergateError as error:
         return [f"explain failed: {error!r}"]
     if told is None:

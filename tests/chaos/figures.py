@@ -8,6 +8,8 @@ from typing import Any
 
 from ordergate.runtime.crash_points import crash_points
 from ordergate.trading.order import IN_FLIGHT, State
+from ordergate.trading.schedule import fence_ms
+from ordergate.venues.registry import find_venue
 from ordergate.wire.facts import OrderRecord
 from ordergate.wire.messages import EventKind
 from ordergate.wire.streams import ORDER_SUBMISSION, RISK, STATUS_POLLING
@@ -25,8 +27,6 @@ TARGETS_MS = {
 }
 PROMISES = ("duplicates", "lost", "fillsLost", "fillsDoubled")
 _BY_FENCE = (EventKind.PROVEN_NOT_PLACED, EventKind.REAPPROVED)
-WINDOW_AND_SETTLE_MS = 6_000
-"""Zetarium's, as its adapter declares it."""
 
 
 def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str] = ()) -> dict[str, Any]:
@@ -180,8 +180,9 @@ def _doubts(history: Sequence[OrderRecord], outages: Sequence[Outage], *, is_ste
         if end.event_kind in _BY_FENCE and doubt.order.attempt is not None:
             if not is_steady:
                 continue  # the fence stands in the venue's time, which jumped
-            fence_ms = doubt.order.attempt.timestamp_ms + WINDOW_AND_SETTLE_MS
-            yield "notExecutedAfterFence", max(0, end.stored_at_ms - _free(fence_ms, end.stored_at_ms, outages))
+            declared = find_venue(doubt.order.key.venue).declaration
+            fence = fence_ms(doubt.order.attempt, window_ms=declared.window_ms, settle_ms=declared.settle_ms)
+            yield "notExecutedAfterFence", max(0, end.stored_at_ms - _free(fence, end.stored_at_ms, outages))
         else:
             kind = "unknownExecuted" if doubt.order.state is State.UNKNOWN else "submittingExecuted"
             yield kind, max(0, end.stored_at_ms - _free(doubt.stored_at_ms, end.stored_at_ms, outages))
