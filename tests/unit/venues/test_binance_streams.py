@@ -17,6 +17,7 @@ from ordergate.venues.binance_futures.stream import FuturesStreamManners
 from ordergate.venues.binance_futures.stream import stream_url as futures_url
 from ordergate.venues.binance_spot.stream import SpotStreamManners
 from ordergate.venues.binance_spot.stream import stream_url as spot_url
+from ordergate.venues.registry import VENUES
 from tests.unit.venues.binance_events import algo_update, execution_report, order_update
 
 Told = list[StreamEvent | Turn]
@@ -244,3 +245,8 @@ def test_the_stream_of_an_address_that_we_know_and_of_a_simulator() -> None:
     assert spot_url("http://127.0.0.1:8700") == "ws://127.0.0.1:8700/ws-api/v3"
     assert futures_url("https://fapi.binance.com") == "wss://fstream.binance.com"
     assert futures_url("http://127.0.0.1:8700") == "ws://127.0.0.1:8700"
+
+
+def test_every_venue_that_declares_a_private_stream_can_open_one_and_no_other() -> None:
+    for venue in VENUES.values():
+        assert venue.declaration.private_stream is (venue.streaming is not None)

@@ -27,6 +27,7 @@ from ordergate.trading.order import OrderType, PositionSide, State, VenueView
 from ordergate.venues.binance import events
 from ordergate.venues.binance.events import Event
 from ordergate.venues.binance.signing import check_key
+from ordergate.venues.binance_spot import parse
 
 WEIGHTS: Weights = MappingProxyType({Scope.REQUESTS: 4})
 """A connection (2) and a subscription (2)."""
@@ -45,27 +46,10 @@ HOSTS: Mapping[str, str] = MappingProxyType({
     "testnet.binance.vision":   "wss://ws-api.testnet.binance.vision/ws-api/v3",
     "demo-api.binance.com":     "wss://demo-ws-api.binance.com/ws-api/v3",
 })
-TYPES: Mapping[str, OrderType] = MappingProxyType({
-    "LIMIT":             OrderType.LIMIT,
-    "LIMIT_MAKER":       OrderType.LIMIT,
-    "MARKET":            OrderType.MARKET,
-    "STOP_LOSS":         OrderType.STOP_MARKET,
-    "STOP_LOSS_LIMIT":   OrderType.STOP,
-    "TAKE_PROFIT":       OrderType.TAKE_PROFIT_MARKET,
-    "TAKE_PROFIT_LIMIT": OrderType.TAKE_PROFIT,
-})
-STATES: Mapping[str, State] = MappingProxyType({
-    "NEW":              State.ACCEPTED,
-    "PENDING_NEW":      State.PENDING,
-    "PARTIALLY_FILLED": State.PARTIALLY_FILLED,
-    "FILLED":           State.FILLED,
-    "CANCELED":         State.CANCELED,
-    "PENDING_CANCEL":   State.ACCEPTED,
-    "REJECTED":         State.REJECTED,
-    "EXPIRED":          State.EXPIRED,
-    "EXPIRED_IN_MATCH": State.EXPIRED,
-})
 # fmt: on
+TYPES: Mapping[str, OrderType] = MappingProxyType(
+    {**{theirs: ours for ours, theirs in parse.TYPES.items()}, parse.LIMIT_MAKER: OrderType.LIMIT}
+)
 TRADE = "TRADE"
 EXECUTIONS = frozenset(
     {"NEW", "CANCELED", "REPLACED", "REJECTED", TRADE, "EXPIRED", "TRADE_PREVENTION", "PENDING_NEW", "PENDING_CANCEL"}
@@ -249,7 +233,7 @@ def trade_of(event: Event) -> VenueTrade | None:
 
 def view_of(event: Event) -> VenueView:
     """Raises Unreadable."""
-    kind, status = TYPES.get(events.word(event, "o")), STATES.get(events.word(event, "X"))
+    kind, status = TYPES.get(events.word(event, "o")), parse.STATES.get(events.word(event, "X"))
     if kind is None or status is None:
         raise Unreadable(f"{'o' if kind is None else 'X'}: one that we do not know")
     quantity, executed = events.amount(event, "q"), events.amount(event, "z")
