@@ -1,6 +1,6 @@
 """`make chaos ROUNDS=n`: real processes, a real bus with fsync, a venue that lies, and everything that can die dying.
 
-ROUNDS (3), SEED (1), VENUE (zetarium), KINDS (a comma list in place of the usual order), CHAOS_HOME (where rounds live; a failed one is kept, with KEEP=1 every one).
+ROUNDS (3), SEED (1), VENUE (zetarium), SECONDS (11, of load a round), KINDS (a comma list in place of the usual order), CHAOS_HOME (where rounds live; a failed one is kept, with KEEP=1 every one).
 `python -m tests.chaos --points` lists the crash points. The last line is the result as JSON; exit code 1 if any promise was broken.
 """
 
@@ -19,7 +19,7 @@ from ordergate.runtime.crash_points import crash_points
 from services.development import VENUE
 from tests.chaos.disturbances import CALLS, KINDS, ORDER
 from tests.chaos.figures import recoveries, summary
-from tests.chaos.round import Result, Skipped, run_round
+from tests.chaos.round import LOAD_SECONDS, Result, Skipped, run_round
 
 TOLD_MAX = 8
 
@@ -39,6 +39,7 @@ async def _run() -> int:
     if venue not in CALLS:
         print(f"no venue {venue!r}; there are {', '.join(CALLS)}")
         return 2
+    seconds = float(os.environ.get("SECONDS", str(LOAD_SECONDS)))
     kinds = [kind for kind in os.environ.get("KINDS", "").split(",") if kind] or list(ORDER)
     if unknown := set(kinds) - KINDS.keys():
         print(f"no such kinds: {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
@@ -48,7 +49,7 @@ async def _run() -> int:
     for number in range(rounds):
         kind, home = kinds[number % len(kinds)], folder / f"round-{number + 1:03d}"
         try:
-            result = await run_round(kind, seed=seed + number, home=home, hits=hits, venue=venue)
+            result = await run_round(kind, seed=seed + number, home=home, hits=hits, venue=venue, load_seconds=seconds)
         except Skipped as reason:
             print(f"round {number + 1}/{rounds} {kind}: skipped: {reason}", flush=True)
             skipped.append(f"{kind}: {reason}")

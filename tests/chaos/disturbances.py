@@ -23,6 +23,7 @@ FROZEN_SECONDS = 10.0
 AWAKE_SECONDS = 3.0
 KILL_PAUSE_SECONDS = 1.2
 TROUBLE_SECONDS = 1.5
+STREAM_PAUSE_SECONDS = 5.0
 FULL_SECONDS = 5.0
 FULL_ROOM_BYTES = 4096
 CLOCK_JUMPS_MS = (9_000, 0, -7_000, 1_500, -900, 0)
@@ -180,6 +181,24 @@ async def proxied(ground: Ground) -> None:
             link.reset_all()  # what a black hole has eaten of a stream of bytes cannot be read on
 
 
+async def streams(ground: Ground) -> None:
+    """The venue's private streams are cut, fall silent (with and without pings), and are shut down, while everything else is well."""
+    door = f"{ground.supervisor.simulator_url}/simulator/streams"
+    actions: tuple[dict[str, object], ...] = (
+        {"action": "cut"},
+        {"action": "silence"},
+        {"action": "silence", "pings": True},
+        {"action": "shutdown", "delayMs": 1_500},
+    )
+    changes = 0
+    async with _limit(ground.seconds):
+        while True:
+            await asyncio.sleep(ground.drawn.uniform(0.5, 1.5) * STREAM_PAUSE_SECONDS)
+            await asyncio.to_thread(post_json, door, ground.drawn.choice(actions))
+            changes += 1
+    ground.notes.append(f"{changes} times the streams were cut, silenced or shut down")
+
+
 async def full_disk(ground: Ground) -> None:
     """The bus's disk fills up under load, stays full, and is emptied."""
     bus = ground.home / "bus"
@@ -257,9 +276,10 @@ KINDS: Mapping[str, Disturb] = {
     "full_disk": full_disk,
     "clock_jumps": clock_jumps,
     "replicas": replicas,
+    "streams": streams,
 }
 
 ORDER = (
     "points", "kills", "frozen", "points", "proxied", "full_disk", "points", "replicas", "clock_jumps", "points",
 )  # fmt: skip
-"""The kinds of ten rounds."""
+"""The kinds of ten rounds. `streams` is played where it is asked for, at a venue that has them."""

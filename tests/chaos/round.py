@@ -34,7 +34,8 @@ READY_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
 LOAD_SECONDS = 11.0
 GATEWAY_SECONDS = 20.0
-PAUSE_SECONDS = 0.12
+PAUSE_SECONDS = {"streams": 0.1}
+PAUSE_SECONDS_ELSE = 0.12
 """Between two intents of one account, on average."""
 AUDIT_BYTES_MAX = 8 * 1024 * 1024
 TMPFS_BYTES = 48 * 1024 * 1024
@@ -198,7 +199,11 @@ async def _live(ground: Ground, result: Result) -> None:
             for account in ACCOUNTS
         ]
         result.loads = [
-            Load(gateway=gateway, drawn=random.Random(f"{result.seed}:{gateway.account}"), pause_seconds=PAUSE_SECONDS)
+            Load(
+                gateway=gateway,
+                drawn=random.Random(f"{result.seed}:{gateway.account}"),
+                pause_seconds=PAUSE_SECONDS.get(result.kind, PAUSE_SECONDS_ELSE),
+            )
             for gateway in gateways
         ]
         await _faults(ground, {"seed": result.seed, "rules": venue_faults(result.venue)})
