@@ -465,6 +465,8 @@ class FillDesk:
         client_order_id = trade.client_order_id
         if watched is None and client_order_id is None:
             view = await self._reading.order(trade.symbol, trade.venue_order_id)
+            if view is None and await self._is_unsettled(trade):
+                return None  # it shows a trade and not yet its order
             client_order_id = None if view is None else view.client_order_id
         if watched is None and client_order_id is not None:
             watched = self._watch.of_client_order(client_order_id)
@@ -474,6 +476,10 @@ class FillDesk:
             request = watched.order.request
             return _Owner(client_order_id=request.key.client_order_id, strategy=request.strategy, watched=watched)
         return await self._unwatched_owner(client_order_id)
+
+    async def _is_unsettled(self, trade: VenueTrade) -> bool:
+        """Whether the venue's reads need not show all of it yet."""
+        return await self._reading.venue_time_ms() - trade.venue_time_ms < self._reading.declaration.settle_ms
 
     async def _unwatched_owner(self, client_order_id: ClientOrderId | None) -> _Owner | None:
         if client_order_id is not None:
