@@ -14,7 +14,6 @@ from ordergate.runtime.halts import halts_of
 from ordergate.runtime.keys import open_keys
 from ordergate.runtime.lane import Concurrent
 from ordergate.runtime.opening import open_account
-from ordergate.runtime.presence import Presence
 from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.service import Frame
 from ordergate.runtime.settings import AccountSettings
@@ -41,12 +40,10 @@ CANCELS_IN_FLIGHT_MAX = 32
 async def compose(frame: Frame) -> None:
     """The kill switch first: nothing is sent before it has been read."""
     kill = BusKillSwitch(frame.bus, clock=frame.clock)
+    await kill.read_restore()
     frame.task("kill-watch", kill.watch)
     frame.task("kill-confirm", kill.confirm)
     frame.ready_when("kill switch confirmed", kill.is_confirmed)
-    presence = Presence(frame.bus, service=frame.name, instance=frame.instance, clock=frame.clock)
-    frame.task("presence", presence.keep)
-    frame.at_stop(presence.withdraw)
     desks, clients = [], []
     for account in frame.accounts:
         trading, reading = await _open_clients(frame, account)

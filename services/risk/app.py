@@ -26,6 +26,7 @@ from services.risk.handlers import RiskDesk, StrangersDesk
 async def compose(frame: Frame) -> None:
     """One fold and one lane an account; one lane for the intents of accounts that nobody serves."""
     kill = BusKillSwitch(frame.bus, clock=frame.clock)
+    await kill.read_restore()
     frame.task("kill-watch", kill.watch)
     frame.task("kill-confirm", kill.confirm)
     frame.ready_when("kill switch confirmed", kill.is_confirmed)
@@ -46,8 +47,14 @@ async def compose(frame: Frame) -> None:
         )
         for symbol in account.symbols:
             frame.ready_when(f"{venue} {symbol} filters and price", partial(market.knows, venue, Symbol(symbol)))
+    if frame.installation.answers_strangers(frame.environment.shard):
+        _answer_strangers(frame)
+
+
+def _answer_strangers(frame: Frame) -> None:
+    """Whoever is served by any shard is no stranger."""
     strangers = StrangersDesk(
-        served=frozenset((account.venue_name, account.account_name) for account in frame.accounts),
+        served=frozenset((account.venue_name, account.account_name) for account in frame.installation.accounts),
         bodies=IntentBodies(frame.bus),
         publisher=frame.publisher,
         clock=frame.clock,

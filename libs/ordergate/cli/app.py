@@ -287,6 +287,19 @@ def status(context: typer.Context) -> int:
     return _end(standing.status(context.obj))
 
 
+@app.command()
+def shards(
+    context: typer.Context,
+    config: Annotated[Path, typer.Option(envvar="ORDERGATE_CONFIG", help="the installation's TOML file")] = Path(
+        ".ordergate/ordergate.toml"
+    ),
+) -> int:
+    """Show each account's shard as configured, and which processes serve it. 1 if somebody is missing, or an account moves."""
+    from ordergate.cli import sharding  # noqa: PLC0415 - see the law of this room
+
+    return _end(sharding.show(context.obj, config))
+
+
 class Rain(StrEnum):
     ON = "on"
     OFF = "off"

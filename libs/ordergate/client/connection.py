@@ -64,7 +64,7 @@ class Connection:
         self._when_closed.remove(closed)
 
     async def open(self, url: str, *, name: str, options: dict[str, Any]) -> None:
-        """Raises BusUnavailable when there is no bus within the total limit."""
+        """url: of the bus, or those of its nodes with commas between. Raises BusUnavailable when there is no bus within the total limit."""
         settings: dict[str, Any] = {
             "name": name,
             "max_reconnect_attempts": -1,
@@ -75,7 +75,7 @@ class Connection:
         try:
             async with asyncio.timeout(self.total_seconds) as self._opening:
                 await self.client.connect(
-                    url,
+                    [server.strip() for server in url.split(",")],
                     error_cb=self._on_error,
                     reconnected_cb=self._on_back,
                     closed_cb=self._on_closed,

@@ -65,6 +65,11 @@ class NatsBus(Bus):
     client: LeanClient
 
 
+def servers_of(url: str) -> list[str]:
+    """`nats://a:4222,nats://b:4222`: the nodes of one bus, any of which will do."""
+    return [server.strip() for server in url.split(",")]
+
+
 def inbox_of(service: str) -> str:
     return f"_INBOX_{subjects.token(service)}"
 
@@ -121,7 +126,7 @@ async def connect(
             await when_closed()
 
     await client.connect(
-        url,
+        servers_of(url),
         error_cb=on_error,
         disconnected_cb=on_lost,
         reconnected_cb=on_back,

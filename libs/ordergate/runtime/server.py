@@ -11,6 +11,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from ordergate.trading.errors import BusUnavailable, Misconfigured
@@ -38,10 +39,25 @@ def free_port() -> int:
             return port
 
 
-class EmbeddedServer:
-    """One nats-server process with JetStream in `directory`. The port stays the same over restarts, also if 0 picked it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """One node of a cluster: its name there, its own route port, and those of all nodes."""
 
-    def __init__(self, directory: Path, *, port: int = 0, sync_always: bool = True) -> None:
+    name: str
+    port: int
+    routes: tuple[int, ...]
+
+
+class EmbeddedServer:
+    """One nats-server process with JetStream in `directory`. The port stays the same over restarts, also if 0 picked it.
+
+    membership: it is one node of several; it takes connections before the cluster has a leader, so ask `sickness`.
+    """
+
+    def __init__(
+        self, directory: Path, *, port: int = 0, sync_always: bool = True, membership: Membership | None = None
+    ) -> None:
+        self._membership = membership
         self._directory = directory
         self._port = port or free_port()
         self._sync_always = sync_always
@@ -135,16 +151,28 @@ class EmbeddedServer:
 
     def _configuration(self) -> str:
         sync = "sync_interval: always" if self._sync_always else ""
+        node = self._membership
+        cluster = "" if node is None else _cluster(node)
         return f"""
 listen: "127.0.0.1:{self._port}"
 http: "127.0.0.1:-1"
-server_name: ordergate
+server_name: {"ordergate" if node is None else node.name}
 ports_file_dir: {json.dumps(str(self._directory))}
 max_payload: {MAX_PAYLOAD_BYTES}
 write_deadline: "5s"
 jetstream {{
   store_dir: {json.dumps(str(self._directory / "store"))}
   {sync}
+}}
+{cluster}"""
+
+
+def _cluster(node: Membership) -> str:
+    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in node.routes)
+    return f"""cluster {{
+  name: ordergate
+  listen: "127.0.0.1:{node.port}"
+  routes: [{routes}]
 }}
 """
 

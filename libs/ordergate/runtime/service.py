@@ -25,7 +25,7 @@ from ordergate.ports.positions import Positions
 from ordergate.ports.venue import Trading
 from ordergate.runtime.budget import Member
 from ordergate.runtime.clock import SystemClock
-from ordergate.runtime.connection import Bus, connect, connection_options
+from ordergate.runtime.connection import Bus, connect, connection_options, servers_of
 from ordergate.runtime.crashing import (
     Crashes,
     CrashingLedger,
@@ -48,6 +48,7 @@ from ordergate.runtime.ledger import StreamLedger
 from ordergate.runtime.logs import configure_logs
 from ordergate.runtime.metrics import CONTENT_TYPE, Metrics
 from ordergate.runtime.positions import BusPositions
+from ordergate.runtime.presence import Presence
 from ordergate.runtime.provision import check
 from ordergate.runtime.publisher import BusPublisher
 from ordergate.runtime.settings import AccountSettings, Environment, Installation
@@ -118,7 +119,8 @@ class Frame:
 
     @property
     def accounts(self) -> tuple[AccountSettings, ...]:
-        return self.installation.accounts
+        """Those that this process serves: of its shard."""
+        return self.installation.served_by(self.environment.shard)
 
     @property
     def replicas(self) -> int:
@@ -229,6 +231,7 @@ class Service:
                 metrics=self._metrics,
                 crashes=crashes_of(os.environ, self._environment, installation, service=self._name),
             )
+            _announce(frame)
             await self._compose(frame)
             await self._serve(frame)
         except Misconfigured as error:
@@ -262,7 +265,7 @@ class Service:
             port=self._environment.health_port,
         )
         broker = NatsBroker(
-            self._environment.nats_url,
+            servers_of(self._environment.nats_url),
             logger=None,
             graceful_timeout=self._environment.stop_seconds,
             closed_cb=self._closed,
@@ -374,6 +377,28 @@ class Service:
         deaf = [lane for lane in frame.lanes if lane.silent_seconds > SILENCE_MAX_SECONDS]
         problems |= {f"lane {each.name}": f"silent for {each.silent_seconds:.1f} s" for each in deaf}
         return problems
+
+
+def _announce(frame: Frame) -> None:
+    """Withdrawn last of all: whoever is there still works."""
+    presence = Presence(
+        frame.bus,
+        service=frame.name,
+        instance=frame.instance,
+        clock=frame.clock,
+        version=_version(),
+        shard=frame.environment.shard,
+        accounts=[account.place for account in frame.accounts],
+    )
+    frame.task("presence", presence.keep)
+    frame.at_stop(presence.withdraw)
+
+
+def _security(environment: Environment) -> BaseSecurity | None:
+    tls = environment.access.tls(environment.nats_url)
+    if environment.nats_seed_file is not None:
+        return NatsNKey.from_file(environment.nats_seed_file, ssl_context=tls)
+    return None if tls is None else BaseSecurity(ssl_context=tls)
 
 
 async def _raw_body(message: NatsMessage) -> bytes:

@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ordergate.ports.venue import Deviation, IdScope
+from ordergate.runtime.connection import Access
 from ordergate.trading.errors import Misconfigured
 from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.risk import RiskLimits
@@ -24,31 +34,43 @@ Limit = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Signer = Literal["order_submission", "status_polling", "fill_streaming", "position_tracking"]
 """The services that speak to the venue for an account."""
 Port = Annotated[int, Field(ge=0, le=65_535)]
+ShardName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+"""Also the end of the names of its Deployments."""
 
 
 class Environment(BaseSettings):
-    """ORDERGATE_CONFIG, ORDERGATE_NATS_URL, ORDERGATE_NATS_SEED_FILE, ORDERGATE_INSTANCE, ORDERGATE_HEALTH_PORT, ORDERGATE_LOG_LEVEL.
+    """ORDERGATE_CONFIG, ORDERGATE_SHARD, ORDERGATE_NATS_URL, ORDERGATE_NATS_SEED_FILE, ORDERGATE_NATS_CA_FILE, ORDERGATE_INSTANCE, ORDERGATE_HEALTH_PORT, ORDERGATE_LOG_LEVEL.
 
+    shard: whose accounts this process serves; empty: all. nats_url: one address of the bus, or those of its nodes with commas between.
     health_port 0: the system picks one, and the log says which.
     """
 
     model_config = SettingsConfigDict(env_prefix="ORDERGATE_", frozen=True, extra="ignore")
 
     config: Path
+    shard: str = ""
     nats_url: str = "nats://127.0.0.1:4222"
     nats_seed_file: Path | None = None
+    nats_ca_file: Path | None = None
     instance: str = Field(default_factory=lambda: secrets.token_hex(4), min_length=1)
     health_host: str = "127.0.0.1"
     health_port: Port = 0
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     stop_seconds: float = Field(default=10.0, gt=0)
 
+    @property
+    def access(self) -> Access:
+        """Who this process is on the bus."""
+        return Access(seed_file=self.nats_seed_file, authority_file=self.nats_ca_file)
+
     def installation(self) -> "Installation":
-        """The TOML file. Raises Misconfigured."""
+        """The TOML file. Raises Misconfigured, also where it names no such shard as this process is of."""
         try:
-            return Installation.of(self.config.read_text())
+            installation = Installation.of(self.config.read_text())
         except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"{self.config} cannot be read: {error}") from error
+        installation.served_by(self.shard)
+        return installation
 
 
 class _Section(BaseModel):
@@ -173,6 +195,11 @@ class AccountSettings(_Section):
         return AccountName(self.account)
 
     @property
+    def place(self) -> str:
+        """As shards name it: venue/account."""
+        return f"{self.venue}/{self.account}"
+
+    @property
     def venue_deviation(self) -> Deviation:
         return Deviation(**self.deviation.model_dump())
 
@@ -205,15 +232,17 @@ class VaultSettings(_Section):
 
 
 class Installation(_Section):
-    """The TOML file: `[bus]` and one `[[accounts]]` per account.
+    """The TOML file: `[bus]`, one `[[accounts]]` per account, and `[shards]` where they are split over several processes of each service.
 
     address: any name for the address that the venues see; installations behind the same one share what a venue counts by address.
+    shards: for each its accounts as venue/account; every account is in exactly one. Without any, a process of a service serves all.
     """
 
     bus: BusSettings = BusSettings()
     vault: VaultSettings | None = None
     address: str = Field(default="default", min_length=1, max_length=64)
     accounts: tuple[AccountSettings, ...] = Field(min_length=1)
+    shards: Mapping[ShardName, tuple[str, ...]] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -235,6 +264,41 @@ class Installation(_Section):
         if len({(entry.venue, entry.account) for entry in accounts}) < len(accounts):
             raise ValueError("an account stands here twice")
         return accounts
+
+    @field_validator("shards")
+    @classmethod
+    def _each_account_once(
+        cls, shards: Mapping[str, tuple[str, ...]], others: ValidationInfo
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Nobody serves an account by guess, nor do two for long."""
+        if not shards or "accounts" not in others.data:
+            return shards
+        known = [account.place for account in others.data["accounts"]]
+        given = [place for places in shards.values() for place in places]
+        if strange := sorted(set(given) - set(known)):
+            raise ValueError(f"there is no account {', '.join(strange)}; there are {', '.join(known)}")
+        if twice := sorted({place for place in given if given.count(place) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands in the shards twice")
+        if missing := [place for place in known if place not in given]:
+            raise ValueError(f"no shard serves {', '.join(missing)}; add it to one of {', '.join(shards)}")
+        return shards
+
+    def served_by(self, shard: str) -> tuple[AccountSettings, ...]:
+        """The accounts of a shard; of the empty name all of them. Raises Misconfigured where there is no such shard."""
+        if not shard:
+            return self.accounts
+        if shard not in self.shards:
+            there_are = f"there are {', '.join(self.shards)}" if self.shards else "the configuration names none"
+            raise Misconfigured(f"ORDERGATE_SHARD is {shard!r}, and there is no such shard: {there_are}")
+        return tuple(account for account in self.accounts if account.place in self.shards[shard])
+
+    def shard_of(self, account: AccountSettings) -> str:
+        """Empty where nothing is split."""
+        return next((shard for shard, places in self.shards.items() if account.place in places), "")
+
+    def answers_strangers(self, shard: str) -> bool:
+        """One shard tells those who name no account of ours: of two, each could acknowledge what the other has not answered yet."""
+        return not shard or shard == min(self.shards)
 
 
 def _is_loopback(host: str) -> bool:

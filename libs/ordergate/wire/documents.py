@@ -335,7 +335,7 @@ SHELVES = (
     Shelf(
         bucket=streams.LEASES,
         key=keys.presence("-service-", "-instance-"),
-        message="LeaseDocument",
+        message="PresenceDocument",
         writers=SERVICES,
         readers=(CLI,),
     ),

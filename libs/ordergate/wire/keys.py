@@ -43,6 +43,9 @@ def all_presences(service: str) -> str:
     return f"presence.{token(service)}.*"
 
 
+EVERY_PRESENCE = "presence.>"
+
+
 ALL_KEY_REVOCATIONS = "key.*.revoked"
 
 

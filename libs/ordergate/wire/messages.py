@@ -701,6 +701,20 @@ class LeaseDocument(_Fact):
     taken_at_ms: TimeMs
 
 
+class PresenceDocument(_Fact):
+    """A process of a service is alive, in LEASES for as long as it says so again. accounts: as venue/account, those that it serves.
+
+    account_count is more than there are accounts here where the document would have become too large: then they are all of its shard.
+    """
+
+    owner: Name
+    taken_at_ms: TimeMs
+    version: str = ""
+    shard: str = ""
+    accounts: tuple[str, ...] = ()
+    account_count: Annotated[int, Field(ge=0)] = 0
+
+
 class CursorDocument(_Fact):
     """How far a symbol's trade list was read: everything before fromId is stored."""
 
@@ -835,6 +849,7 @@ FACTS: tuple[type[_Fact], ...] = (
     KeySighting,
     KillAcknowledgement,
     LeaseDocument,
+    PresenceDocument,
     CursorDocument,
     CheckpointDocument,
     InstrumentDocument,

@@ -86,3 +86,41 @@ def test_an_exchange_that_is_not_what_its_adapter_declares_is_said_to_be_so() ->
     )
     (plain,) = Installation.of(GOOD).accounts
     assert plain.venue_deviation.of(DECLARATION) == DECLARATION
+
+
+HEDGE = GOOD.replace('"main"', '"hedge"')
+BOTH = '[shards]\na = ["zetarium/main"]\nb = ["zetarium/hedge"]\n' + GOOD + HEDGE
+
+
+def test_a_process_serves_the_accounts_of_its_shard_and_without_one_all(tmp_path: Path) -> None:
+    installation = Installation.of(BOTH)
+    assert [each.account for each in installation.served_by("a")] == ["main"]
+    assert [each.account for each in installation.served_by("b")] == ["hedge"]
+    assert [each.account for each in installation.served_by("")] == ["main", "hedge"]
+    assert [installation.shard_of(each) for each in installation.accounts] == ["a", "b"]
+    assert [installation.answers_strangers(shard) for shard in ("", "a", "b")] == [True, True, False]
+    config = tmp_path / "ordergate.toml"
+    config.write_text(BOTH)
+    with pytest.raises(Misconfigured, match="ORDERGATE_SHARD is 'c', and there is no such shard: there are a, b"):
+        Environment(config=config, shard="c").installation()
+
+
+@pytest.mark.parametrize(
+    ("shards", "named"),
+    [
+        ('a = ["zetarium/main", "zetarium/x"]\nb = ["zetarium/hedge"]', "there is no account zetarium/x; there are"),
+        ('a = ["zetarium/main"]\nb = ["zetarium/hedge", "zetarium/main"]', "zetarium/main stands in the shards twice"),
+        ('a = ["zetarium/main", "zetarium/main", "zetarium/hedge"]', "zetarium/main stands in the shards twice"),
+        ('a = ["zetarium/main"]\nb = []', "no shard serves zetarium/hedge; add it to one of a, b"),
+        ('"A b" = ["zetarium/main", "zetarium/hedge"]', r"shards\.A b"),
+    ],
+)
+def test_an_account_that_is_not_in_exactly_one_shard_is_refused_in_one_line(shards: str, named: str) -> None:
+    with pytest.raises(Misconfigured, match=named) as refused:
+        Installation.of(f"[shards]\n{shards}\n{GOOD}{HEDGE}")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_shard_may_be_empty_for_its_accounts_have_moved_away() -> None:
+    installation = Installation.of('[shards]\na = []\nb = ["zetarium/main"]\n' + GOOD)
+    assert installation.served_by("a") == ()
