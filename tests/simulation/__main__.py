@@ -1,4 +1,4 @@
-"""`make simulate SEEDS=n [FIRST_SEED=m]`, or `make simulate SEED=n` for one history, told.
+"""`make simulate [VENUE=zetarium|binance-spot|binance-futures] SEEDS=n [FIRST_SEED=m]`, or `make simulate SEED=n` for one history, told.
 
 Exit code 1: a promise was broken, a control was not found, or a seed did not give the same history twice.
 """
@@ -9,7 +9,10 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulation.controls import CONTROLS
+from ordergate.trading.ids import VenueName
+from ordergate.venues.registry import find_venue
+from tests.simulation.controls import controls_at
+from tests.simulation.plan import ZETARIUM
 from tests.simulation.runner import Tally, digests, digests_elsewhere, hunt, run_many, tell_history
 
 SEEDS_DEFAULT = 500
@@ -20,17 +23,18 @@ SHOWN_MAX = 50
 
 def main() -> int:
     if sys.argv[1:2] == ["digests"]:
-        print(json.dumps(digests([int(seed) for seed in sys.argv[2:]])))
+        print(json.dumps(digests([int(seed) for seed in sys.argv[3:]], VenueName(sys.argv[2]))))
         return 0
+    venue = find_venue(VenueName(os.environ.get("VENUE") or ZETARIUM)).declaration.venue
     seed = os.environ.get("SEED")
     if seed:
-        return tell(int(seed), os.environ.get("CONTROL") or None)
-    return simulate(int(os.environ.get("FIRST_SEED") or 1), int(os.environ.get("SEEDS") or SEEDS_DEFAULT))
+        return tell(int(seed), os.environ.get("CONTROL") or None, venue)
+    return simulate(venue, int(os.environ.get("FIRST_SEED") or 1), int(os.environ.get("SEEDS") or SEEDS_DEFAULT))
 
 
-def tell(seed: int, control: str | None) -> int:
+def tell(seed: int, control: str | None, venue: VenueName) -> int:
     """One history, line by line: virtual seconds, who, what."""
-    verdict, moments = tell_history(seed, control=control)
+    verdict, moments = tell_history(seed, control=control, venue=venue)
     for moment in moments:
         print(f"{moment.at:9.4f}  {moment.who:24}  {moment.what}")
     for each in verdict.differences:
@@ -38,6 +42,7 @@ def tell(seed: int, control: str | None) -> int:
     print(
         json.dumps(
             {
+                "venue": venue,
                 "seed": seed,
                 "orders": verdict.orders,
                 "executed": verdict.executed,
@@ -49,19 +54,22 @@ def tell(seed: int, control: str | None) -> int:
     return 1 if verdict.differences else 0
 
 
-def simulate(first: int, count: int) -> int:
+def simulate(venue: VenueName, first: int, count: int) -> int:
     """Histories, controls and a sample run twice. The last line is the result as JSON."""
     workers = os.cpu_count() or 1
     began = time.monotonic()
     tally = Tally()
     with ProcessPoolExecutor(workers) as pool:
-        for part in run_many(pool, first, count):
+        for part in run_many(pool, first, count, venue):
             tally.add(part)
             for broken in part.broken:
-                print(f"BROKEN seed {broken.seed}: {broken.what}\n    make simulate SEED={broken.seed}", flush=True)
+                print(
+                    f"BROKEN seed {broken.seed}: {broken.what}\n    make simulate VENUE={venue} SEED={broken.seed}",
+                    flush=True,
+                )
         seconds = time.monotonic() - began
-        hunts = {name: pool.submit(hunt, name) for name in CONTROLS}
-        same = _same_twice(pool, range(first, first + count))
+        hunts = {name: pool.submit(hunt, name, venue=venue) for name in controls_at(venue)}
+        same = _same_twice(pool, range(first, first + count), venue)
         controls = {name: each.result() for name, each in hunts.items()}
     unfound = [name for name, found in controls.items() if not found.broken]
     for name in unfound:
@@ -69,6 +77,7 @@ def simulate(first: int, count: int) -> int:
     print(
         json.dumps(
             {
+                "venue": venue,
                 "histories": tally.histories,
                 "orders": tally.orders,
                 "executed": tally.executed,
@@ -94,11 +103,11 @@ def simulate(first: int, count: int) -> int:
     return 1 if tally.broken or unfound or not same else 0
 
 
-def _same_twice(pool: ProcessPoolExecutor, seeds: range) -> bool:
+def _same_twice(pool: ProcessPoolExecutor, seeds: range, venue: VenueName) -> bool:
     """A sample of histories again: here, and in a process whose hashes differ."""
     sample = list(seeds)[:: max(1, len(seeds) // TWICE)][:TWICE]
-    once, again = pool.submit(digests, sample), pool.submit(digests, sample)
-    elsewhere = pool.submit(digests_elsewhere, sample, hash_seed=OTHER_HASH_SEED)
+    once, again = pool.submit(digests, sample, venue), pool.submit(digests, sample, venue)
+    elsewhere = pool.submit(digests_elsewhere, sample, hash_seed=OTHER_HASH_SEED, venue=venue)
     first, second, other = once.result(), again.result(), elsewhere.result()
     for seed, *three in zip(sample, first, second, other, strict=True):
         if len(set(three)) > 1:

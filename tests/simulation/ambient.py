@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Never
 
+from ordergate.access import streaming
 from ordergate.runtime import control, feed, lane, lean, ordered, pull
 from ordergate.wire import codec, gate
 from services.fill_streaming import handlers as fill_handlers
@@ -20,6 +21,7 @@ from services.order_submission import handlers as submission_handlers
 from services.risk import fold
 from services.risk import handlers as risk_handlers
 from services.status_polling import handlers as polling_handlers
+from tests.simulation.pipes import open_socket
 
 
 class AmbientUse(AssertionError):
@@ -75,6 +77,7 @@ def simulated(*, feed_pace_seconds: float = 0.05) -> Iterator[None]:
         *_REFUSALS,
         *_PACES,
         (feed, "PACE_SECONDS", feed_pace_seconds),
+        (streaming, "connect", open_socket),
         *(
             (reader, name, known)
             for name, readers in _READERS

@@ -13,11 +13,11 @@ from typing import Any
 from unittest.mock import patch
 
 from ordergate.ports.bus import Delivery, Handler
-from ordergate.ports.venue import Outcome, Unknown, VenueTrade, WriteAhead
+from ordergate.ports.venue import Outcome, Reading, Trading, Unknown, VenueTrade, WriteAhead
 from ordergate.runtime.ledger import StreamLedger
 from ordergate.simulator.oracle import Difference
 from ordergate.trading.errors import VenueUnavailable
-from ordergate.trading.ids import KeyId, Symbol
+from ordergate.trading.ids import KeyId, Symbol, VenueName, VenueOrderId
 from ordergate.trading.order import Order, OrderRequest
 from services.fill_streaming import app as fill_app
 from services.fill_streaming import watched
@@ -27,8 +27,9 @@ from services.order_submission.handlers import OrderDesk
 from services.position_tracking import app as position_app
 from services.position_tracking.handlers import PositionDesk
 from tests.simulation import plan, process, world
+from tests.simulation.plan import ZETARIUM
 from tests.simulation.process import SimStage
-from tests.simulation.venue import SimReading, SimTrading, VenueFaults
+from tests.simulation.venue import VenueFaults
 
 LAG_FOR_EVER_MS = 10**9
 DRAW_VENUE_FAULTS = plan.draw_venue_faults
@@ -41,6 +42,7 @@ class Control:
     where: Sequence[tuple[ModuleType, str, Any]]
     gives_away: Callable[[Difference], bool]
     histories_max: int = 400
+    only_zetarium: bool = False
 
     @contextmanager
     def built_in(self) -> Iterator[None]:
@@ -54,30 +56,38 @@ class Control:
                 each.stop()
 
 
-class BlindResend(SimTrading):
+class BlindResend:
     """No answer: the same order again."""
 
+    def __init__(self, trading: Trading, reading: Reading) -> None:
+        self.declaration = trading.declaration
+        self._trading = trading
+        self._reading = reading
+
     async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
-        outcome = await super().place(request, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
-        if isinstance(outcome, Unknown):
-            return await super().place(request, write_ahead=_without_ledger, deadline_seconds=deadline_seconds)
+        outcome = await self._trading.place(request, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
+        if isinstance(outcome, Unknown) and await self._wants_another(request):
+            return await self._trading.place(request, write_ahead=_without_ledger, deadline_seconds=deadline_seconds)
         return outcome
 
+    async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:
+        return await self._trading.cancel(symbol, venue_order_id=venue_order_id)
 
-class QueryThenResend(SimTrading):
+    async def cancel_all(self, symbol: Symbol | None) -> Outcome:
+        return await self._trading.cancel_all(symbol)
+
+    async def _wants_another(self, request: OrderRequest) -> bool:  # noqa: ARG002 - for who looks first
+        return True
+
+
+class QueryThenResend(BlindResend):
     """No answer: ask, and if the venue does not know the order, send it again."""
 
-    async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
-        outcome = await super().place(request, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
-        if not isinstance(outcome, Unknown):
-            return outcome
+    async def _wants_another(self, request: OrderRequest) -> bool:
         try:
-            found = await SimReading(self._line).lookup(request.key.symbol, request.key.client_order_id)
+            return await self._reading.lookup(request.key.symbol, request.key.client_order_id) is None
         except VenueUnavailable:
-            return outcome
-        if found is not None:
-            return outcome
-        return await super().place(request, write_ahead=_without_ledger, deadline_seconds=deadline_seconds)
+            return False
 
 
 async def _without_ledger(_timestamp_ms: int, _key_id: KeyId) -> bool:
@@ -189,8 +199,8 @@ def _doubles(found: Difference) -> bool:
 
 # fmt: off
 CONTROLS: Mapping[str, Control] = MappingProxyType({
-    "blind_resend":            Control(where=((process, "SimTrading", BlindResend),), gives_away=_doubles),
-    "query_then_resend":       Control(where=((process, "SimTrading", QueryThenResend),), gives_away=_doubles),
+    "blind_resend":            Control(where=((process, "wield", BlindResend),), gives_away=_doubles),
+    "query_then_resend":       Control(where=((process, "wield", QueryThenResend),), gives_away=_doubles),
     "no_compare_and_set":      Control(where=((process, "StreamLedger", NoCompareAndSet),), gives_away=_breaks("I1", "I2", "I3")),
     "nonce_per_process":       Control(where=((process, "StreamLedger", NoncePerProcess),), gives_away=_breaks("I1", "I2", "I3")),
     "cursor_before_store":     Control(where=((fill_app, "FillDesk", CursorBeforeStore), (plan, "draw_venue_faults", punctual)), gives_away=_breaks("I4"), histories_max=800),
@@ -201,3 +211,8 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5"), histories_max=800),
 })
 # fmt: on
+
+
+def controls_at(venue: VenueName) -> list[str]:
+    """Those that are mistakes at this venue too."""
+    return [name for name, control in CONTROLS.items() if venue == ZETARIUM or not control.only_zetarium]

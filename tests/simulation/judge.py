@@ -64,6 +64,8 @@ def _of_the_world(world: World) -> Iterator[Difference]:
     for failure in evidence.failures:
         what = f"{failure.node} fell over in {failure.what}: {failure.error!r}"
         yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+    for bug in world.venue.bugs:
+        yield Difference(promise="I7", account=nobody, client_order_id=None, what=f"the simulator failed: {bug!r}")
     hiding = {(trade.account, trade.order_id) for trade in world.venue.executed().trades if trade.maker}
     for fill in _fills(world):
         if fill.is_reversal and (fill.account, fill.venue_order_id) not in hiding:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, Never, TypeVar
+from typing import Any, Protocol, TypeVar
 
 EPOCH_MS = 1_790_000_000_000
 STEPS_AT_ONE_MOMENT_MAX = 200_000
@@ -208,6 +208,18 @@ class Scheduler:
             handle = heappop(timers)[2]
 
 
+class Network(Protocol):
+    """What a process finds at the end of its sockets, where a world has any."""
+
+    async def create_connection(
+        self, factory: Callable[[], Any], host: str, port: int, *, ssl: Any = None
+    ) -> tuple[Any, Any]:
+        """As a loop's."""
+
+    async def open_pipe(self, port: int, target: str, **parts: Any) -> Any:
+        """A WebSocket connection to that path and query."""
+
+
 class Node:
     """A simulated process. Everything that would leave it must ask `effect()` first."""
 
@@ -226,6 +238,7 @@ class Node:
         self.failed: Failure | None = None
         self.when_failed: list[Callable[[Failure], None]] = []
         self.when_dead: list[Callable[[], None]] = []
+        self.network: Network | None = None
         self.loop = NodeLoop(self, born=scheduler.now, rate=rate)
         self.clock = SimClock(self, wall_offset_ms=wall_offset_ms)
         self.tasks: list[asyncio.Task[Any]] = []  # in the order in which they were started; also those that have ended
@@ -331,6 +344,10 @@ class NodeLoop:
 
     get_debug = bool  # asked for each future and task; it is false
 
+    @property
+    def node(self) -> Node:
+        return self._node
+
     def __repr__(self) -> str:
         return f"<loop of {self._node.name}>"
 
@@ -388,8 +405,10 @@ class NodeLoop:
     def is_closed(self) -> bool:
         return not self._node.is_alive
 
-    def __getattr__(self, name: str) -> Never:
-        """Sockets, threads, executors, signals, subprocesses: all the rest of a loop is the machine's."""
+    def __getattr__(self, name: str) -> Any:
+        """Sockets, threads, executors, signals, subprocesses: all the rest of a loop is the machine's, but for a simulated network."""
+        if name == "create_connection" and self._node.network is not None:
+            return self._node.network.create_connection
         raise RealWorld(f"the loop's {name}")
 
 

@@ -10,7 +10,9 @@ from enum import StrEnum
 from random import Random
 
 from ordergate.ports.venue import Declaration, IdScope
-from ordergate.trading.ids import AccountName, StrategyName, Symbol
+from ordergate.simulator.faults import FaultPlan, FaultRule
+from ordergate.trading.ids import AccountName, StrategyName, Symbol, VenueName
+from ordergate.venues.registry import find_venue
 from ordergate.venues.zetarium.declaration import DECLARATION
 from ordergate.wire.subjects import IntentKind
 from tests.simulation.bus import BusFaults
@@ -22,6 +24,10 @@ ACTIVE_SECONDS = 5.0
 """In this time the strategies ask and things go wrong; then all faults end."""
 SERVICES = ("risk", "order_submission", "status_polling", "fill_streaming", "position_tracking")
 STRATEGY = StrategyName("alpha")
+ZETARIUM = DECLARATION.venue
+STALE_MS_MAX = 900
+"""Of a read at Binance: less than the second that its settle has for it."""
+LONG_MS, LONGER_MS = 8_000, 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +109,61 @@ class Plan:
     request_seconds: float
     slow_budget: float  # chance that a request waits long for budget
     feed_pace_seconds: float  # how far behind followers of the ledger may be
+    stream_faults: FaultPlan = field(default_factory=FaultPlan)
 
     @property
     def orders(self) -> int:
         return sum(1 for ask in self.asks if ask.kind is IntentKind.PLACE and ask.is_first and ask.garbage is None)
 
 
-def draw_plan(seed: int) -> Plan:
-    drawn = Random(f"plan:{seed}")  # noqa: S311 - a history can be repeated
+def draw_plan(seed: int, venue: VenueName = ZETARIUM) -> Plan:
+    """The same seed has another history at each venue."""
+    if venue == ZETARIUM:
+        return _draw(seed, Random(f"plan:{seed}"))  # noqa: S311 - a history can be repeated
+    drawn = Random(f"plan:{venue}:{seed}")  # noqa: S311
+    plan = _draw(seed, drawn)
+    faults = replace(
+        plan.venue_faults,
+        stale_ms_max=drawn.choice((0, 300, STALE_MS_MAX)),
+        trade_late_ms_max=0 if not plan.venue_faults.trade_late_ms_max else drawn.choice((0, 500, 1_500)),
+    )
+    return replace(
+        plan,
+        asks=tuple(_patient(ask) for ask in plan.asks),
+        declaration=find_venue(venue).declaration,
+        venue_faults=faults,
+        stream_faults=FaultPlan(seed=seed, rules=tuple(_stream_rules(drawn))),
+    )
+
+
+def _patient(ask: Ask) -> Ask:
+    """Orders that live long live longer than the fence takes there, so that some are sent again."""
+    if ask.fields.get("validForMs") != LONG_MS:
+        return ask
+    return replace(ask, fields={**ask.fields, "validForMs": LONGER_MS})
+
+
+def _stream_rules(drawn: Random) -> Iterator[FaultRule]:
+    """What befalls the events of private streams."""
+    if drawn.random() < 0.5:
+        yield FaultRule(kind="stream_late", rate=0.2, delay_ms=drawn.choice((50, 400, 3_000)))
+    if drawn.random() < 0.5:
+        yield FaultRule(kind="stream_doubled", rate=0.3)
+    if drawn.random() < 0.5:
+        yield FaultRule(kind="stream_reordered", rate=0.2, delay_ms=drawn.choice((20, 1_000)))
+    if drawn.random() < 0.5:
+        yield FaultRule(kind="stream_cut", rate=0.1)
+    if drawn.random() < 0.25:
+        yield FaultRule(kind="stream_silent", rate=0.05, pings=drawn.random() < 0.5)
+    if drawn.random() < 0.25:
+        yield FaultRule(kind="stream_shutdown", rate=0.05, delay_ms=drawn.choice((100, 2_000)))
+    if drawn.random() < 0.3:  # of subscriptions, where they are requests
+        yield FaultRule(kind="reset", rate=0.3, phase=drawn.choice(("before", "after")))
+    if drawn.random() < 0.3:
+        yield FaultRule(kind="rate_limited", rate=0.3, retry_after_seconds=1)
+
+
+def _draw(seed: int, drawn: Random) -> Plan:
     accounts = tuple(AccountName(name) for name in ("main", "spare")[: 1 + (drawn.random() < 0.25)])
     asks = tuple(sorted(_asks(drawn, accounts), key=lambda ask: ask.at))
     return Plan(

@@ -6,11 +6,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ordergate.ports.bus import Handler
 from ordergate.ports.clock import Clock
-from ordergate.ports.venue import Declaration
+from ordergate.ports.stream import PrivateStream
+from ordergate.ports.venue import Declaration, Market, Reading, Trading
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.control import BusKillSwitch, KillResponder
 from ordergate.runtime.feed import BusFeed
@@ -25,7 +26,7 @@ from ordergate.runtime.progress import ConsumerProgress
 from ordergate.runtime.publisher import BusPublisher
 from ordergate.runtime.settings import AccountSettings
 from ordergate.runtime.shelf import BusShelf
-from ordergate.trading.ids import ClientOrderId, Symbol
+from ordergate.trading.ids import AccountName, ClientOrderId, Symbol
 from ordergate.trading.order import OrderRequest
 from ordergate.wire import streams, subjects
 from ordergate.wire.messages import KillDocument
@@ -126,12 +127,11 @@ class SimStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a process finds around it. line: its own way to the venue for an account; budget: how long a request waits for its turn."""
+    """What a process finds around it."""
 
     accounts: tuple[AccountSettings, ...]
     declaration: Declaration
-    line: Callable[[Node, AccountSettings], Line]
-    budget_seconds: Callable[[], float]
+    clients: "Clients"
     acknowledged: Callable[[Node, KillDocument], None]  # the kill switch, by a sender
 
 
@@ -142,13 +142,56 @@ class Process:
     service: str
     replica: int
     node: Node
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Any] = field(default_factory=list)  # its ways to the venue; each can be `cut`
     stage: SimStage | None = None
 
-    def line(self, around: Surroundings, account: AccountSettings) -> Line:
-        line = around.line(self.node, account)
-        self.lines.append(line)
+
+class Clients(Protocol):
+    """How processes come to their clients of the venue, each over a way of its own."""
+
+    async def trading(
+        self, process: Process, account: AccountName, *, is_killed: Callable[[OrderRequest], bool]
+    ) -> Trading: ...
+
+    async def reading(self, process: Process, account: AccountName) -> Reading: ...
+
+    async def market(self, process: Process) -> Market: ...
+
+    def stream(self, process: Process, reading: Reading, *, trades: bool, orders: bool) -> PrivateStream | None:
+        """With the reading client of the account. None: this venue has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineClients:
+    """Clients over `Line`: the sequence of access.session, written here. line: a way of a node for an account; budget: how long a request waits for its turn."""
+
+    line: Callable[[Node, AccountName], Line]
+    first_account: AccountName
+    budget_seconds: Callable[[], float]
+
+    async def trading(
+        self, process: Process, account: AccountName, *, is_killed: Callable[[OrderRequest], bool]
+    ) -> Trading:
+        return SimTrading(self._line(process, account), budget_seconds=self.budget_seconds, is_killed=is_killed)
+
+    async def reading(self, process: Process, account: AccountName) -> Reading:
+        return SimReading(self._line(process, account))
+
+    async def market(self, process: Process) -> Market:
+        return SimMarket(self._line(process, self.first_account))
+
+    def stream(self, process: Process, reading: Reading, *, trades: bool, orders: bool) -> PrivateStream | None:  # noqa: ARG002
+        return None
+
+    def _line(self, process: Process, account: AccountName) -> Line:
+        line = self.line(process.node, account)
+        process.lines.append(line)
         return line
+
+
+def wield(trading: Trading, reading: Reading) -> Trading:  # noqa: ARG001 - for who puts a mistake here
+    """The trading client as order submission uses it."""
+    return trading
 
 
 async def compose(process: Process, stage: SimStage, around: Surroundings) -> None:
@@ -157,16 +200,18 @@ async def compose(process: Process, stage: SimStage, around: Surroundings) -> No
         case streams.RISK:
             _compose_risk(stage, around)
         case streams.ORDER_SUBMISSION:
-            _compose_submission(process, stage, around)
+            await _compose_submission(process, stage, around)
         case streams.STATUS_POLLING:
-            _compose_polling(process, stage, around)
+            await _compose_polling(process, stage, around)
         case streams.FILL_STREAMING:
             for account in around.accounts:
-                reading = SimReading(process.line(around, account))
-                fill_streaming.serve(stage, account, reading=reading, pace=FillPace(read_seconds=READ_SECONDS))
+                reading = await around.clients.reading(process, account.account_name)
+                stream = around.clients.stream(process, reading, trades=True, orders=False)
+                pace = FillPace(read_seconds=READ_SECONDS)
+                fill_streaming.serve(stage, account, reading=reading, stream=stream, pace=pace)
         case streams.POSITION_TRACKING:
             for account in around.accounts:
-                reading = SimReading(process.line(around, account))
+                reading = await around.clients.reading(process, account.account_name)
                 position_tracking.serve(stage, account, reading=reading, positions=BusPositions(stage.bus))
         case other:
             raise AssertionError(other)
@@ -190,7 +235,7 @@ def _compose_risk(stage: SimStage, around: Surroundings) -> None:
         )
 
 
-def _compose_submission(process: Process, stage: SimStage, around: Surroundings) -> None:
+async def _compose_submission(process: Process, stage: SimStage, around: Surroundings) -> None:
     kill = _kill_switch(stage)
     presence = Presence(stage.bus, service=stage.name, instance=stage.instance, clock=stage.clock)
     stage.task("presence", presence.keep)
@@ -200,8 +245,9 @@ def _compose_submission(process: Process, stage: SimStage, around: Surroundings)
         return kill.stops(request) is not None
 
     for account in around.accounts:
-        trading = SimTrading(process.line(around, account), budget_seconds=around.budget_seconds, is_killed=is_killed)
-        reading = SimReading(process.line(around, account))
+        trading = await around.clients.trading(process, account.account_name, is_killed=is_killed)
+        reading = await around.clients.reading(process, account.account_name)
+        trading = wield(trading, reading)
         decided = ConsumerProgress(stage.bus, streams.risk_consumer(account.venue_name, account.account_name))
         desks.append(
             order_submission.serve(stage, account, kill=kill, decided=decided, trading=trading, reading=reading)
@@ -222,12 +268,12 @@ def _compose_submission(process: Process, stage: SimStage, around: Surroundings)
     stage.answer(subjects.KILL_REQUEST, acknowledge)
 
 
-def _compose_polling(process: Process, stage: SimStage, around: Surroundings) -> None:
+async def _compose_polling(process: Process, stage: SimStage, around: Surroundings) -> None:
     venue = around.declaration.venue
     market = MarketDesk(
         venue=venue,
         symbols={Symbol(symbol) for account in around.accounts for symbol in account.symbols},
-        market=SimMarket(process.line(around, around.accounts[0])),
+        market=await around.clients.market(process),
         board=ShelfMarketBoard(stage.shelf(streams.INSTRUMENTS), clock=stage.clock),
         clock=stage.clock,
         pace=MarketPace(prices_seconds=PRICES_SECONDS),
@@ -235,8 +281,9 @@ def _compose_polling(process: Process, stage: SimStage, around: Surroundings) ->
     stage.task("instruments", market.post_instruments)
     stage.task("prices", market.post_prices)
     for account in around.accounts:
-        reading = SimReading(process.line(around, account))
-        status_polling.serve(stage, account, reading=reading, positions=BusPositions(stage.bus))
+        reading = await around.clients.reading(process, account.account_name)
+        stream = around.clients.stream(process, reading, trades=False, orders=True)
+        status_polling.serve(stage, account, reading=reading, positions=BusPositions(stage.bus), stream=stream)
 
 
 def _kill_switch(stage: SimStage) -> BusKillSwitch:

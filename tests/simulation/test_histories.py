@@ -4,13 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from ordergate.ports.venue import IdScope
+from ordergate.trading.ids import VenueName
 from tests.simulation.ambient import AmbientUse, quiet_graves, simulated
 from tests.simulation.controls import CONTROLS
 from tests.simulation.plan import draw_plan
-from tests.simulation.runner import digests_elsewhere, hunt, run_chunk, run_history, tell_history
+from tests.simulation.runner import digests, digests_elsewhere, hunt, run_chunk, run_history, tell_history
 
 SEEDS = 120
 CHUNKS = 4
+BINANCE = (VenueName("binance-spot"), VenueName("binance-futures"))
+BINANCE_SEEDS = 40
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +33,23 @@ def test_no_history_breaks_a_promise(chunk: int) -> None:
     assert tally.executed >= 2 * count  # and enough of it to the venue
 
 
+@pytest.mark.parametrize("venue", BINANCE)
+def test_no_history_at_binance_breaks_a_promise(venue: VenueName) -> None:
+    tally = run_chunk(1, BINANCE_SEEDS, venue=venue)
+    assert [f"make simulate VENUE={venue} SEED={broken.seed}: {broken.what}" for broken in tally.broken] == []
+    assert tally.orders >= 6 * BINANCE_SEEDS
+    assert tally.executed >= 2 * BINANCE_SEEDS
+
+
+@pytest.mark.parametrize("name", ["blind_resend", "query_then_resend"])
+@pytest.mark.parametrize("venue", BINANCE)
+def test_an_order_that_is_sent_again_is_found_where_a_finished_order_frees_its_id(venue: VenueName, name: str) -> None:
+    assert draw_plan(1, venue).declaration.id_scope is IdScope.OPEN_ONLY
+    gives_away = CONTROLS[name].gives_away
+    histories = (run_history(seed, control=name, venue=venue) for seed in range(1, 200))
+    assert any(gives_away(found) for verdict in histories for found in verdict.differences)
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", CONTROLS)
 def test_each_mistake_is_found(name: str) -> None:
@@ -42,6 +63,14 @@ def test_a_seed_is_a_history_here_and_in_a_process_with_other_hashes() -> None:
     assert [run_history(seed).digest for seed in seeds] == here
     assert digests_elsewhere(seeds, hash_seed=99) == here
     assert len(set(here)) == len(seeds)
+
+
+@pytest.mark.parametrize("venue", BINANCE)
+def test_a_seed_is_a_history_at_binance_too(venue: VenueName) -> None:
+    seeds = [3, 14]
+    here = digests(seeds, venue)
+    assert digests_elsewhere(seeds, hash_seed=99, venue=venue) == here
+    assert not set(here) & {run_history(seed).digest for seed in seeds}
 
 
 def test_a_told_history_is_the_same_history() -> None:

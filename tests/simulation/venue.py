@@ -138,6 +138,7 @@ class SimulatedVenue:
         self.exchange = Exchange(config)
         self.faults = faults
         self.arrivals: list[Arrival] = []
+        self.bugs: list[Exception] = []  # of the simulator itself; what its exchange raises ends the run here
         self.note = note
         self.draw: Random = scheduler.draws("venue")
         self._offset_ms = offset_ms

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -23,24 +23,26 @@ from ordergate.runtime.presence import present
 from ordergate.runtime.provision import Resource
 from ordergate.runtime.settings import AccountSettings, Installation
 from ordergate.runtime.shelf import bucket_subject
-from ordergate.simulator.config import AccountConfig, FlowConfig, SimulatorConfig, SymbolConfig
+from ordergate.simulator.config import AccountConfig, DialectName, FlowConfig, SimulatorConfig, SymbolConfig
 from ordergate.trading.errors import Unavailable
-from ordergate.trading.ids import AccountName
+from ordergate.trading.ids import AccountName, VenueName
 from ordergate.trading.order import TERMINAL
 from ordergate.trading.scope import Scope
-from ordergate.venues.zetarium.declaration import DECLARATION
 from ordergate.wire import keys, streams, subjects
 from ordergate.wire.messages import MSG_ID, KillAcknowledgement, KillDocument
 from ordergate.wire.subjects import IntentKind
+from tests.simulation.binance import RealClients, SimulatedBinance, binance_account, binance_limits
 from tests.simulation.bus import CALM as CALM_BUS
 from tests.simulation.bus import SimBus, connect
 from tests.simulation.loop import EPOCH_MS, Failure, Node, Scheduler
-from tests.simulation.plan import ACTIVE_SECONDS, MARKETS, SERVICES, STRATEGY, Ask, Plan, Trouble, What
-from tests.simulation.process import Process, SimStage, Surroundings, compose
+from tests.simulation.plan import ACTIVE_SECONDS, MARKETS, SERVICES, STRATEGY, ZETARIUM, Ask, Plan, Trouble, What
+from tests.simulation.process import Clients, LineClients, Process, SimStage, Surroundings, compose
 from tests.simulation.stream import Stored
 from tests.simulation.venue import Line, SimulatedVenue
 
 REST_LIMIT_SECONDS = 60.0
+REST_LIMIT_BINANCE_SECONDS = 120.0
+"""There the fence alone takes 16 s, and a silent stream is found after 20."""
 LOOK_SECONDS = 0.5
 CALM_SECONDS = 1.0
 """So long nothing may change any more after it came to rest."""
@@ -113,26 +115,24 @@ class World:
         self.published = [Published(ask) for ask in plan.asks]
         self._records = record
         self._draw = self.scheduler.draws("world")
-        self._accounts = tuple(_account(name) for name in plan.accounts)
+        venue = plan.declaration.venue
+        self._accounts = tuple(_account(venue, name) for name in plan.accounts)
         self.bus = SimBus(
             self.scheduler,
-            resources=_resources(plan.accounts),
+            resources=_resources(venue, plan.accounts),
             cluster=plan.is_cluster,
             faults=plan.bus_faults,
         )
-        self.venue = SimulatedVenue(
-            self.scheduler,
-            config=_exchange(plan),
-            declaration=plan.declaration,
-            faults=plan.venue_faults,
-            offset_ms=plan.venue_offset_ms,
-            note=self.note,
-        )
+        self.venue: SimulatedVenue | SimulatedBinance
+        clients: Clients
+        if venue == ZETARIUM:
+            self.venue, clients = self._zetarium()
+        else:
+            self.venue, clients = self._binance()
         self._around = Surroundings(
             accounts=self._accounts,
             declaration=plan.declaration,
-            line=self._line,
-            budget_seconds=self._budget_seconds,
+            clients=clients,
             acknowledged=self._acknowledged,
         )
         self._live: dict[str, str] = {}
@@ -143,6 +143,37 @@ class World:
         self._strategy: Node | None = None
         self._is_asked = False
         self.bus.when_stored.append(self._stored)
+
+    def _zetarium(self) -> tuple[SimulatedVenue, LineClients]:
+        plan = self.plan
+        venue = SimulatedVenue(
+            self.scheduler,
+            config=_exchange(plan),
+            declaration=plan.declaration,
+            faults=plan.venue_faults,
+            offset_ms=plan.venue_offset_ms,
+            note=self.note,
+        )
+
+        def line(node: Node, account: AccountName) -> Line:
+            return Line(venue, node, account=account, timeout_seconds=plan.request_seconds)
+
+        return venue, LineClients(line=line, first_account=plan.accounts[0], budget_seconds=self._budget_seconds)
+
+    def _binance(self) -> tuple[SimulatedBinance, RealClients]:
+        plan = self.plan
+        venue = SimulatedBinance(
+            self.scheduler,
+            config=_exchange(plan),
+            declaration=plan.declaration,
+            faults=plan.venue_faults,
+            stream_faults=plan.stream_faults,
+            offset_ms=plan.venue_offset_ms,
+            note=self.note,
+        )
+        return venue, RealClients(
+            venue=venue, request_seconds=plan.request_seconds, budget_seconds=self._budget_seconds
+        )
 
     # Running.
 
@@ -157,7 +188,8 @@ class World:
                 self.scheduler.at(trouble.at, self._strike, trouble)
         self.scheduler.at(ACTIVE_SECONDS, self._calm)
         self.scheduler.at(ACTIVE_SECONDS + LOOK_SECONDS, self._look, judge)
-        self.scheduler.run(seconds=ACTIVE_SECONDS + REST_LIMIT_SECONDS)
+        patience = REST_LIMIT_SECONDS if self.plan.declaration.venue == ZETARIUM else REST_LIMIT_BINANCE_SECONDS
+        self.scheduler.run(seconds=ACTIVE_SECONDS + patience)
         for process in self.processes.values():
             self._count_failures(process)
 
@@ -217,9 +249,6 @@ class World:
             self.evidence.handler_failures += sum(lane.counts.failed for lane in process.stage.lanes)
             process.stage.lanes.clear()
 
-    def _line(self, node: Node, account: AccountSettings) -> Line:
-        return Line(self.venue, node, account=account.account_name, timeout_seconds=self.plan.request_seconds)
-
     def _budget_seconds(self) -> float:
         slow = self._draw.random() < self.plan.slow_budget and self.scheduler.now < ACTIVE_SECONDS
         return self._draw.random() * (2.0 if slow else 0.005)
@@ -247,7 +276,7 @@ class World:
 
     async def _publish(self, node: Node, bus: Bus, entry: Published) -> None:
         if not entry.body:
-            entry.body = _body(entry.ask, node.clock.now_ms())
+            entry.body = self._body(entry.ask, node.clock.now_ms())
         ask = entry.ask
         subject = subjects.intent(self.plan.declaration.venue, ask.account, STRATEGY, ask.kind, ask.symbol)
         message_id = f"{ask.account}.{ask.intent_id}.{sha256(entry.body).hexdigest()[:16]}.{ask.at}"
@@ -407,7 +436,10 @@ class World:
             fields={"scope": "account"},
         )
         subject = subjects.intent(self.plan.declaration.venue, account, STRATEGY, ask.kind, None)
-        await bus.jetstream.publish(subject, _body(ask, node.clock.now_ms()))
+        await bus.jetstream.publish(subject, self._body(ask, node.clock.now_ms()))
+
+    def _body(self, ask: Ask, now_ms: int) -> bytes:
+        return _body(ask, self.plan.declaration.venue, now_ms)
 
     # Looking.
 
@@ -493,14 +525,14 @@ def at_ms(seconds: float) -> float:
 
 
 @cache
-def _resources(accounts: tuple[AccountName, ...]) -> tuple[Resource, ...]:
-    return declared(Installation(accounts=tuple(_account(name) for name in accounts)))
+def _resources(venue: VenueName, accounts: tuple[AccountName, ...]) -> tuple[Resource, ...]:
+    return declared(Installation(accounts=tuple(_account(venue, name) for name in accounts)))
 
 
 @cache
-def _account(name: AccountName) -> AccountSettings:
+def _account(venue: VenueName, name: AccountName) -> AccountSettings:
     return AccountSettings(
-        venue=DECLARATION.venue,
+        venue=venue,
         account=name,
         base_url="http://127.0.0.1:1",
         symbols=tuple(market.symbol for market in MARKETS),
@@ -508,13 +540,18 @@ def _account(name: AccountName) -> AccountSettings:
 
 
 def _exchange(plan: Plan) -> SimulatorConfig:
+    venue = plan.declaration.venue
     return SimulatorConfig(
+        dialect=cast("DialectName", venue),
         seed=plan.seed,
         symbols=tuple(
             SymbolConfig(symbol=market.symbol, price=market.price, tick_size=market.tick, min_price=market.tick)
             for market in MARKETS
         ),
-        accounts=tuple(AccountConfig(account=name) for name in plan.accounts),
+        accounts=tuple(
+            AccountConfig(account=name) if venue == ZETARIUM else binance_account(name) for name in plan.accounts
+        ),
+        binance_limits=binance_limits(),
         client_ids=plan.declaration.id_scope.value,
         flow=FlowConfig(
             interval_ms=700, levels=2, level_notional=Decimal(3_000), taker_rate=0.6, taker_notional_max=Decimal(6_000)
@@ -522,14 +559,14 @@ def _exchange(plan: Plan) -> SimulatorConfig:
     )
 
 
-def _body(ask: Ask, now_ms: int) -> bytes:
+def _body(ask: Ask, venue: VenueName, now_ms: int) -> bytes:
     if ask.garbage is not None:
         return ask.garbage
     body: dict[str, object] = {
         "schema": 1,
         "kind": ask.kind.value,
         "intentId": ask.intent_id,
-        "venue": "zetarium",
+        "venue": venue,
         "account": ask.account,
         "strategy": STRATEGY,
         **ask.fields,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from ordergate.trading.ids import Symbol, VenueOrderId
-from tests.unit.services.test_forced import FUTURES, World, trade
+from ordergate.venues.binance_futures.declaration import DECLARATION as FUTURES
+from tests.unit.services.test_forced import World, trade
 
 TRADED_MS = 50_000
 

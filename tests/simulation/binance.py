@@ -1,0 +1,352 @@
+"""Binance in the simulated world: the simulator's whole venue behind wires that lie, and the real clients and streams before them.
+
+The adapters, their sessions (signing, budget, clock, error tables), the HTTP engine and the keepers of private streams are the real ones. What is
+assumed of a venue is kept here too: a read is never older than STALE_MS_MAX and a trade shows within the declared lag.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from random import Random
+from typing import Any, Protocol, cast
+
+from ordergate.access.budget import Scope, Weights, divided
+from ordergate.access.clock import VenueClock
+from ordergate.access.http import parse_origin
+from ordergate.access.keys import make_key
+from ordergate.access.limiter import Denied, Granted, Limiter
+from ordergate.access.opening import BudgetTerms, Opening
+from ordergate.access.session import Patience, RequestRecord
+from ordergate.access.streaming import StreamOpening, StreamPace
+from ordergate.access.upkeep import Rhythm
+from ordergate.ports.clock import Clock
+from ordergate.ports.stream import PrivateStream
+from ordergate.ports.venue import Declaration, Market, Outcome, Priority, Reading, Trading, WriteAhead
+from ordergate.simulator.binance.front import BinanceVenue
+from ordergate.simulator.binance.sockets import Channel, Line, admit, open_channel
+from ordergate.simulator.clock import VenueClock as SimulatorClock
+from ordergate.simulator.config import AccountConfig, BinanceLimitsConfig, KeyConfig, SimulatorConfig
+from ordergate.simulator.dialects import build_venue
+from ordergate.simulator.faults import FaultPlan, Faults
+from ordergate.simulator.oracle import VenueBooks, read_books
+from ordergate.simulator.served import Request, Response
+from ordergate.simulator.sight import Sight
+from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueOrderId
+from ordergate.trading.order import OrderRequest
+from ordergate.venues.registry import OpenReading, open_market, open_reading, open_stream, open_trading, stream_url
+from tests.simulation.loop import EPOCH_MS, Node, Scheduler
+from tests.simulation.venue import Arrival, Note, VenueFaults
+from tests.simulation.wires import Wire, order_named
+
+TICK_SECONDS = 0.35
+"""So often the crowd and the market streams are looked after, whoever asks or does not."""
+LATE_SHARE = 0.3
+LIMIT = 1_000_000
+PORT_MIN = 20_000
+NEVER_EXECUTED = {"binance-spot": "-1008", "binance-futures": "-1016"}
+PROVES_NOTHING = ("-1000", "-1007")
+_ORDERS = frozenset({"/api/v3/order", "/fapi/v1/order", "/fapi/v1/algoOrder"})
+_PACE = StreamPace(renew_seconds=20.0, renew_spread_seconds=12.0, look_seconds=2.0, stable_seconds=3.0)
+_RHYTHM = Rhythm(clock_samples=1, warm_count=1, warm_seconds=45.0)
+
+
+def binance_limits() -> BinanceLimitsConfig:
+    """Out of reach: rate limits have a suite of their own, and 429s come by chance here."""
+    return BinanceLimitsConfig(
+        weight_1m=LIMIT, raw_requests_5m=LIMIT, orders_10s=LIMIT, orders_1m=LIMIT, orders_1d=LIMIT
+    )
+
+
+def binance_account(name: AccountName) -> AccountConfig:
+    """With the two keys that its services sign with."""
+    return AccountConfig(
+        account=name,
+        keys=(
+            KeyConfig(key=f"{name}Trading", secret=f"{name}-trading-secret"),
+            KeyConfig(key=f"{name}Reading", secret=f"{name}-reading-secret", permissions=("READ_ONLY",)),
+        ),
+    )
+
+
+class SimulatedBinance:
+    """All of the venue. Root callbacks of the scheduler move it; nodes reach it through their wires only."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        config: SimulatorConfig,
+        declaration: Declaration,
+        faults: VenueFaults,
+        stream_faults: FaultPlan,
+        offset_ms: int,
+        note: Note,
+    ) -> None:
+        front = build_venue(config)
+        if not isinstance(front, BinanceVenue):
+            raise TypeError(config.dialect)
+        self.scheduler = scheduler
+        self.declaration = declaration
+        self.faults = faults
+        self.arrivals: list[Arrival] = []
+        self.note = note
+        self.draw = scheduler.draws("venue")
+        self.on_the_way = 0  # requests that change something and have not arrived yet
+        self.bugs: list[Exception] = []
+        self._front = front
+        self._seed = config.seed
+        self._lag = VenueFaults(stale_ms_max=faults.stale_ms_max, trade_late_ms_max=faults.trade_late_ms_max)
+        self._clock = SimulatorClock(lambda: EPOCH_MS + int(scheduler.now * 1000.0 + 1e-6), offset_ms=offset_ms)
+        self._stream_faults = Faults()
+        self._stream_faults.replace(stream_faults)
+        scheduler.at(TICK_SECONDS, self._tick)
+
+    def set_clock(self, by_ms: int) -> None:
+        self._clock.offset_ms += by_ms
+        self.note("venue", f"its clock is set by {by_ms} ms")
+
+    def calm(self) -> None:
+        """Faults end. A venue's reads still lag: that is how it is, not a fault."""
+        self.faults = self._lag
+        self._stream_faults.replace(FaultPlan())
+
+    def move(self, symbol: str, share: Decimal) -> None:
+        """The market goes there: its price changes by that share."""
+        market = self._front.dialect.engine.markets[symbol]
+        price = Decimal(market.symbol.price_text(market.mark)) * (1 + share)
+        said = self._front.set_price(symbol, price, self._clock.now_ms())
+        self.note("venue", f"{symbol} moves to {said}")
+
+    def executed(self) -> VenueBooks:
+        """What it executed, for the oracle."""
+        self._front.advance(self._clock.now_ms())
+        return read_books(self._front.ledger(None))
+
+    # What the wires end in.
+
+    def answer(self, request: Request, *, sender: str, sent_at: float, knowing: bool) -> Response:
+        now_ms = self._clock.now_ms()
+        self._front.advance(now_ms)
+        if request.method == "DELETE":
+            self._squeeze(request, now_ms)
+        response = self._front.handle(request, now_ms, self._sight() if request.method == "GET" else None)
+        if request.method != "GET":
+            self.note("venue", f"{request.method} {request.path} arrives: {response.status} {response.body[:160]!r}")
+        if request.method == "POST" and request.path in _ORDERS:
+            self._keep_arrival(request, response, sender=sender, sent_at=sent_at, knowing=knowing)
+        return response
+
+    def proves_nothing(self) -> Response:
+        return self._front.failed(self.draw.choice((500, 503)), self.draw.choice(PROVES_NOTHING))
+
+    def not_executed(self) -> Response:
+        return self._front.failed(503, NEVER_EXECUTED[self.declaration.venue])
+
+    def throttled(self) -> Response:
+        return self._front.refuse_by_limit(1 + int(self.draw.random() * 2), banned=self.draw.random() < 0.2)
+
+    def refuse_connection(self, request: Request) -> Response | None:
+        return admit(self._front, request, self._clock.now_ms())
+
+    def open_channel(self, line: Line, request: Request) -> Channel:
+        return open_channel(
+            self._front,
+            line,
+            request,
+            faults=self._stream_faults,
+            clock=self._clock,
+            note=lambda call, _name, status: self.note("venue", f"{call} arrives: {status}"),
+            report=self.bugs.append,
+        )
+
+    def _tick(self) -> None:
+        self._front.advance(self._clock.now_ms())
+        self.scheduler.at(TICK_SECONDS, self._tick)
+
+    def _squeeze(self, request: Request, now_ms: int) -> None:
+        """The market takes an order just before its cancel arrives."""
+        if self.faults.squeezed and self.draw.random() < self.faults.squeezed:
+            named = self._front.named(request)
+            if named.order_id is not None and self._front.fill(named.order_id, now_ms):
+                self.note("venue", f"{named.client_order_id} is filled before its cancel")
+
+    def _sight(self) -> Sight | None:
+        stale, late = self.faults.stale_ms_max, self.faults.trade_late_ms_max
+        if not stale and not late:
+            return None
+        stale_ms = int(self.draw.random() * stale) if self.draw.random() < 0.5 else 0
+        return Sight(seed=self._seed, stale_ms=stale_ms, late_ms=late, late_share=LATE_SHARE)
+
+    def _keep_arrival(
+        self, request: Request, response: Response, *, sender: str, sent_at: float, knowing: bool
+    ) -> None:
+        said = self._front.named(request)
+        name = order_named(request.query) or said.client_order_id or ""
+        signed = dict(part.partition("=")[::2] for part in request.query.split("&"))
+        caller = request.headers.get("x-mbx-apikey", "")
+        self.arrivals.append(
+            Arrival(
+                account=AccountName(caller.removesuffix("Trading")),
+                client_order_id=ClientOrderId(name),
+                timestamp_ms=int(signed["timestamp"]),
+                sender=sender,
+                knowing=knowing,
+                sent_at=sent_at,
+                arrived_at=self.scheduler.now,
+                executed=response.status == 200,
+            )
+        )
+
+
+class Network:
+    """tests.simulation.loop.Network of one node: its wires by port."""
+
+    def __init__(self) -> None:
+        self.wires: dict[int, Wire] = {}
+
+    async def create_connection(self, factory: Callable[[], Any], host: str, port: int, *, ssl: Any = None) -> Any:  # noqa: ARG002 - a loop's
+        return await self.wires[port].create_connection(factory, ssl=ssl)
+
+    async def open_pipe(self, port: int, target: str, **parts: Any) -> Any:
+        return await self.wires[port].open_pipe(target, **parts)
+
+
+class SlowLimiter(Limiter):
+    """An order waits for its turn as if others were before it."""
+
+    def __init__(self, *parts: Any, clock: Clock, wait_seconds: Callable[[], float], **more: Any) -> None:
+        super().__init__(*parts, clock=clock, **more)
+        self._its_clock = clock
+        self._wait_seconds = wait_seconds
+
+    async def take(self, weights: Weights, priority: Priority, *, deadline_seconds: float) -> Granted | Denied:
+        if priority is not Priority.PLACE:
+            return await super().take(weights, priority, deadline_seconds=deadline_seconds)
+        waits = min(self._wait_seconds(), deadline_seconds)
+        await self._its_clock.sleep(waits)
+        if waits == deadline_seconds:
+            return Denied(reason="budget_deadline", waited_ms=int(waits * 1000))
+        return await super().take(weights, priority, deadline_seconds=deadline_seconds - waits)
+
+
+class Noticed:
+    """A trading client of which the world knows which orders it was asked to place."""
+
+    def __init__(self, trading: Trading, asked: dict[str, OrderRequest]) -> None:
+        self.declaration = trading.declaration
+        self._trading = trading
+        self._asked = asked
+
+    async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
+        self._asked[request.key.client_order_id] = request
+        return await self._trading.place(request, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
+
+    async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:
+        return await self._trading.cancel(symbol, venue_order_id=venue_order_id)
+
+    async def cancel_all(self, symbol: Symbol | None) -> Outcome:
+        return await self._trading.cancel_all(symbol)
+
+
+def _knows_nothing(_name: str) -> bool:
+    return False
+
+
+class Around(Protocol):
+    """Of a process, what its clients need."""
+
+    node: Node
+    lines: list[Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class RealClients:
+    """tests.simulation.process.Clients over wires."""
+
+    venue: SimulatedBinance
+    request_seconds: float
+    budget_seconds: Callable[[], float]
+    _ports: int = field(default=PORT_MIN, init=False)
+
+    async def trading(
+        self, process: Around, account: AccountName, *, is_killed: Callable[[OrderRequest], bool]
+    ) -> Trading:
+        asked: dict[str, OrderRequest] = {}
+        clock = process.node.clock
+
+        def share(terms: BudgetTerms, venue_clock: VenueClock) -> Limiter:
+            return SlowLimiter(
+                divided(terms.limits, shares=terms.shares),
+                clock=clock,
+                now_ms=lambda: venue_clock.now_ms() if venue_clock.is_known else clock.now_ms(),
+                wait_seconds=self.budget_seconds,
+            )
+
+        opening = self._opening(
+            process, account, "Trading", knowing=lambda name: name in asked and is_killed(asked[name])
+        )
+        client = open_trading(self.venue.declaration.venue, replace(opening, budget=share))
+        await client.start()
+        return Noticed(client, asked)
+
+    async def reading(self, process: Around, account: AccountName) -> OpenReading:
+        reading = open_reading(self.venue.declaration.venue, self._opening(process, account, "Reading"))
+        await reading.start()
+        return reading
+
+    async def market(self, process: Around) -> Market:
+        market = open_market(self.venue.declaration.venue, self._opening(process, None, ""))
+        await market.start()
+        return market
+
+    def stream(self, process: Around, reading: Reading, *, trades: bool, orders: bool) -> PrivateStream | None:
+        """Over the wire of the reading client."""
+        venue, client = self.venue.declaration.venue, cast("OpenReading", reading)
+        url = stream_url(venue, _url(client.session.engine.origin.port))
+        if url is None:
+            return None
+        opening = StreamOpening(
+            origin=parse_origin(url, plain="ws", encrypted="wss"),
+            clock=process.node.clock,
+            draw=self._draws(process).random,
+            pace=_PACE,
+        )
+        return open_stream(venue, client, opening, trades=trades, orders=orders)
+
+    def _opening(
+        self,
+        process: Around,
+        account: AccountName | None,
+        kind: str,
+        *,
+        knowing: Callable[[str], bool] = _knows_nothing,
+    ) -> Opening:
+        self._ports += 1
+        wire = Wire(self.venue, process.node, knowing=knowing)
+        process.lines.append(wire)
+        network = process.node.network
+        if not isinstance(network, Network):
+            network = process.node.network = Network()
+        network.wires[self._ports] = wire
+        name = f"{account}{kind}"
+        return Opening(
+            url=_url(self._ports),
+            clock=process.node.clock,
+            record=_unrecorded,
+            draw=self._draws(process).random,
+            key=None if account is None else make_key(public=name, secret=f"{account}-{kind.lower()}-secret"),
+            limits=dict.fromkeys(Scope, LIMIT),
+            patience=Patience(request_seconds=self.request_seconds),
+            rhythm=_RHYTHM,
+        )
+
+    def _draws(self, process: Around) -> Random:
+        return process.node.scheduler.draws(f"{process.node.name} {self._ports}")
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _unrecorded(_record: RequestRecord) -> None:
+    """What was asked stands in the history already."""
