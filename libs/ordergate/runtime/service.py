@@ -394,13 +394,6 @@ def _announce(frame: Frame) -> None:
     frame.at_stop(presence.withdraw)
 
 
-def _security(environment: Environment) -> BaseSecurity | None:
-    tls = environment.access.tls(environment.nats_url)
-    if environment.nats_seed_file is not None:
-        return NatsNKey.from_file(environment.nats_seed_file, ssl_context=tls)
-    return None if tls is None else BaseSecurity(ssl_context=tls)
-
-
 async def _raw_body(message: NatsMessage) -> bytes:
     """Bytes in, as they came: FastStream would guess JSON."""
     return message.body
