@@ -40,6 +40,7 @@ class Strategy:
     gateway: Gateway
     seed: int
     orders: int
+    pause_seconds: float = PAUSE_SECONDS
     placed: list[Ticket] = field(default_factory=list)
     cancels: int = 0
 
@@ -55,7 +56,7 @@ class Strategy:
             if len(resting) > 4:  # noqa: PLR2004 - let some rest, so that others may trade against them
                 await self.gateway.cancel(resting.pop(drawn.randrange(len(resting))))
                 self.cancels += 1
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(self.pause_seconds)
 
     async def finish(self) -> None:
         """Cancel what is left."""

@@ -20,7 +20,9 @@ class Development:
     """What to simulate. limits: where they differ from the venue's, by our names for its buckets; simulator: more of its document;
 
     deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation);
-    replicas: how many processes of a service may serve the same accounts at once, each with keys of its own.
+    replicas: how many processes of a service may serve the same accounts at once, each with keys of its own;
+    url: where the services find the simulator, None for this machine;
+    key_folders: where a service has its key files when not below the home, for each to have a folder that the others cannot read.
     """
 
     venue: str = VENUE
@@ -31,6 +33,8 @@ class Development:
     risk: Mapping[str, Any] = field(default_factory=dict)
     deviation: Mapping[str, Any] = field(default_factory=dict)
     replicas: int = 1
+    url: str | None = None
+    key_folders: Mapping[Signer, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,11 @@ def write_development(home: Path, development: Development, *, simulator_port: i
     home.mkdir(parents=True, exist_ok=True)
     names = ["", *(f"-{number}" for number in range(2, development.replicas + 1))]
     keys = {
-        name: [(signer, _key(home, name, signer, replica)) for replica in names for signer in get_args(Signer)]
+        name: [
+            (signer, _key(_key_file(home, name, development, signer, replica)))
+            for replica in names
+            for signer in get_args(Signer)
+        ]
         for name in development.accounts
     }
     simulator = home / "simulator.json"
@@ -73,19 +81,18 @@ def _simulated(development: Development) -> dict[str, Any]:
     return {"dialect": development.venue, "binanceLimits": limits}
 
 
-def _key(home: Path, account: str, signer: Signer, replica: str) -> dict[str, str]:
-    path = _key_file(home, account, signer, replica)
+def _key(path: Path) -> dict[str, str]:
     if path.exists():
         found: dict[str, str] = json.loads(path.read_text())
         return found
     key = {"key": f"zd_{secrets.token_hex(20)}", "secret": secrets.token_hex(32)}
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_private(path, json.dumps(key))
     return key
 
 
-def _key_file(home: Path, account: str, signer: Signer, replica: str) -> Path:
-    return home / "keys" / f"{account}-{signer}{replica}.json"
+def _key_file(home: Path, account: str, development: Development, signer: Signer, replica: str) -> Path:
+    return development.key_folders.get(signer, home / "keys") / f"{account}-{signer}{replica}.json"
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -103,8 +110,10 @@ def _toml(home: Path, development: Development, port: int, replica: str) -> str:
 
 def _account_toml(home: Path, account: str, development: Development, port: int, replica: str) -> str:
     key_files = "\n".join(
-        f"{signer} = {json.dumps(str(_key_file(home, account, signer, replica)))}" for signer in get_args(Signer)
+        f"{signer} = {json.dumps(str(_key_file(home, account, development, signer, replica)))}"
+        for signer in get_args(Signer)
     )
+    url = development.url or f"http://127.0.0.1:{port}"
     # A TOML number, string, boolean or array of these is written like the same in JSON.
     risk = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.risk.items())
     deviation = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.deviation.items())
@@ -112,7 +121,7 @@ def _account_toml(home: Path, account: str, development: Development, port: int,
     return f"""[[accounts]]
 venue = {json.dumps(development.venue)}
 account = {json.dumps(account)}
-base_url = "http://127.0.0.1:{port}"
+base_url = {json.dumps(url)}
 symbols = {json.dumps(list(development.symbols))}
 [accounts.keys]
 {key_files}

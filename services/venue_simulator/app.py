@@ -22,7 +22,8 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with running_simulator(settings.read_config(), port=settings.port, host=settings.host) as simulator:
+    config, tls = settings.read_config(), settings.tls()
+    async with running_simulator(config, port=settings.port, host=settings.host, tls=tls) as simulator:
         sys.stdout.write(f"simulator listening on {simulator.url}\n")
         sys.stdout.flush()
         collector = asyncio.create_task(_collect_young(), name="collect-young")

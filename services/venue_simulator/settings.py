@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 
 from pydantic import Field
@@ -12,8 +13,8 @@ from ordergate.simulator.config import DialectName, SimulatorConfig
 
 
 class Settings(BaseSettings):
-    """Read from ORDERGATE_SIMULATOR_*: the path of the JSON document, the port (0 = pick one), the address to listen on, and a dialect that goes before
-    the document's.
+    """Read from ORDERGATE_SIMULATOR_*: the path of the JSON document, the port (0 = pick one), the address to listen on, a dialect that goes before
+    the document's, and a certificate with its key (PEM files): with them it speaks https and wss, as clients on other machines demand.
     """
 
     model_config = SettingsConfigDict(env_prefix="ORDERGATE_SIMULATOR_", frozen=True)
@@ -22,6 +23,16 @@ class Settings(BaseSettings):
     port: int = Field(default=8700, ge=0, le=65_535)
     host: str = "127.0.0.1"
     dialect: DialectName | None = None
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+
+    def tls(self) -> ssl.SSLContext | None:
+        """None without a certificate. Raises OSError for files that are no pair."""
+        if self.certificate is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate, self.certificate_key)
+        return context
 
     def read_config(self) -> SimulatorConfig:
         """The document. Raises OSError and ValueError."""

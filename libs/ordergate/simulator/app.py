@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,18 +38,25 @@ class Simulator:
 
 @asynccontextmanager
 async def running_simulator(
-    config: SimulatorConfig | Mapping[str, object], *, port: int = 0, host: str = "127.0.0.1"
+    config: SimulatorConfig | Mapping[str, object],
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Simulator]:
-    """Serve on a port (0 = pick one) until the context ends. Raises pydantic.ValidationError for a wrong config, OSError for a taken port."""
+    """Serve on a port (0 = pick one) until the context ends; with tls, over https and wss only.
+
+    Raises pydantic.ValidationError for a wrong config, OSError for a taken port.
+    """
     checked = config if isinstance(config, SimulatorConfig) else SimulatorConfig.model_validate(config)
     wire = _build(checked)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(wire.connect, host, port)
+    server = await loop.create_server(wire.connect, host, port, ssl=tls)
     flow = asyncio.create_task(_let_flow(wire, checked.flow.interval_ms / 1000), name="simulator-flow")
     bound = server.sockets[0].getsockname()[1]
     try:
         yield Simulator(
-            url=f"http://{host}:{bound}",
+            url=f"{'http' if tls is None else 'https'}://{host}:{bound}",
             venue=wire.venue,
             clock=wire.clock,
             faults=wire.faults,
