@@ -42,7 +42,7 @@ class Control:
     where: Sequence[tuple[ModuleType, str, Any]]
     gives_away: Callable[[Difference], bool]
     histories_max: int = 400
-    only_zetarium: bool = False
+    only_zetarium: bool = False  # what it spoils is not done at Binance
 
     @contextmanager
     def built_in(self) -> Iterator[None]:
@@ -207,7 +207,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "cursor_at_the_newest":    Control(where=((fill_app, "FillDesk", CursorAtTheNewest),), gives_away=_breaks("I4")),
     "ack_before_append":       Control(where=((world, "SimStage", AckBeforeAppend),), gives_away=_breaks("I2", "I7")),
     "position_skips_older":    Control(where=((position_app, "PositionDesk", PositionSkipsOlder),), gives_away=_breaks("I4")),
-    "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4")),
+    "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4"), only_zetarium=True),
     "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5"), histories_max=800),
 })
 # fmt: on
