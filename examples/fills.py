@@ -22,7 +22,7 @@ async def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     venue, account = os.environ.get("ORDERGATE_VENUE", "zetarium"), os.environ.get("ORDERGATE_ACCOUNT", "main")
-    async with connect(bus_url(), venue=venue, account=account, strategy=CONSUMER, **bus_options(CONSUMER)) as gateway:
+    async with connect(bus_url(), venue=venue, account=account, strategy=CONSUMER, **bus_options()) as gateway:
         follow = asyncio.create_task(_follow(gateway))
         stop = asyncio.create_task(stopped.wait())
         await asyncio.wait({follow, stop}, return_when=asyncio.FIRST_COMPLETED)

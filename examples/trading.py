@@ -24,7 +24,7 @@ async def main() -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     pause = float(os.environ.get("ORDERGATE_EXAMPLE_PAUSE_SECONDS", "2"))
     venue, account = os.environ.get("ORDERGATE_VENUE", "zetarium"), os.environ.get("ORDERGATE_ACCOUNT", "main")
-    async with connect(bus_url(), venue=venue, account=account, strategy=STRATEGY, **bus_options(STRATEGY)) as gateway:
+    async with connect(bus_url(), venue=venue, account=account, strategy=STRATEGY, **bus_options()) as gateway:
         while True:
             strategy = Strategy(gateway, secrets.randbits(32), ORDERS_A_ROUND, pause)
             job = asyncio.create_task(strategy.run())

@@ -101,9 +101,9 @@ class OtlpReceiver:
 
 
 @contextmanager
-def otlp_receiver(port: int = 0) -> Iterator[OtlpReceiver]:
+def otlp_receiver(port: int = 0, host: str = "127.0.0.1") -> Iterator[OtlpReceiver]:
     """A receiver that listens (port 0: on a free port) until the end of the block."""
-    server = _Server(("127.0.0.1", port), _Handler)
+    server = _Server((host, port), _Handler)
     receiver = server.receiver = OtlpReceiver(port=server.server_address[1])
     receiver.open_gate.set()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

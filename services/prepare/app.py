@@ -6,7 +6,7 @@ bus/           the certificate of the bus
 secrets/NAME/  what only that service may read
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +16,7 @@ from services.prepare.certificates import Server, write_certificates
 from services.prepare.settings import Settings
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings, *, now: datetime) -> None:
     """Write what is missing; keys that are there stay as they are. Raises OSError."""
     home = settings.home
     installation = home / "installation"
@@ -25,7 +25,7 @@ def prepare(settings: Settings) -> None:
         Server(folder=home / "simulator", hosts=settings.simulator_hosts),
         Server(folder=home / "bus", hosts=settings.bus_hosts),
     ]
-    write_certificates(installation / "authority.pem", servers, now=datetime.now(UTC))
+    write_certificates(installation / "authority.pem", servers, now=now)
     written = write_development(home / "simulator", _development(settings, home), simulator_port=0)
     (installation / "ordergate.toml").write_text(written.installation.read_text())
 

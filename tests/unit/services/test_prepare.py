@@ -21,7 +21,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    prepare(Settings(home=tmp_path))
+    prepare(Settings(home=tmp_path), now=NOW)
     return tmp_path
 
 
@@ -43,7 +43,7 @@ def test_what_is_secret_is_read_by_its_owner_only(home: Path) -> None:
 
 def test_a_second_start_changes_no_key_and_no_certificate(home: Path) -> None:
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
-    prepare(Settings(home=home))
+    prepare(Settings(home=home), now=NOW)
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
