@@ -16,6 +16,8 @@ from ordergate.wire.messages import EventKind
 from tests.chaos.evidence import Evidence
 
 AT_ONCE = 4
+EXPLAINED_MAX = 2_000
+"""Of a run of many minutes only so many orders, taken evenly: each life is read from the bus by itself."""
 LIMIT_SECONDS = 30.0
 
 
@@ -35,7 +37,9 @@ async def unexplained(url: str, evidence: Evidence, *, venue: str) -> list[str]:
                     for what in await _faults_of(line, VenueName(venue), order, evidence)
                 ]
 
-        found = await asyncio.gather(*(explain(order) for order in evidence.story.histories))
+        orders = list(evidence.story.histories)
+        chosen = orders[:: max(1, -(-len(orders) // EXPLAINED_MAX))]
+        found = await asyncio.gather(*(explain(order) for order in chosen))
     return [problem for each in found for problem in each]
 
 
