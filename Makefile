@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env up demo test test-peers check format bench simulate chaos docs lock clean
+.PHONY: help env up demo test test-peers check format bench simulate chaos cluster-test docs lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -47,6 +47,9 @@ simulate: env  ## run histories from seeds on virtual time: VENUE=zetarium|binan
 
 chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name KINDS=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.chaos
+
+cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON
+	@$(BIN)/python -m tests.cluster
 
 docs: env  ## write the generated documents again
 	@$(BIN)/python -m ordergate.wire.documents docs

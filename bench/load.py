@@ -107,7 +107,7 @@ async def sustain(running: Running, count: int) -> Sustained:
     try:
         async with watching(running.nats_url, only_ends=True) as watcher:
             began_ns = now_ns()
-            await _publish_as_they_end(bus, watcher, plan(count))
+            await publish_as_they_end(bus, watcher, plan(count))
             if not await watcher.until(lambda: watcher.ended >= count, limit_seconds=LIMIT_SECONDS):
                 raise Unfinished(f"{watcher.ended} of {count} orders ended")
             seconds = (now_ns() - began_ns) / 1e9
@@ -125,7 +125,7 @@ async def sustain(running: Running, count: int) -> Sustained:
     )
 
 
-async def _publish_as_they_end(bus: connection.Bus, watcher: Watcher, orders: list[Planned]) -> None:
+async def publish_as_they_end(bus: connection.Bus, watcher: Watcher, orders: list[Planned]) -> None:
     """PUBLISHERS publications at once, none while OPEN_AT_ONCE orders have not ended."""
     planned = iter(enumerate(orders))
 

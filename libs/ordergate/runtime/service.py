@@ -63,6 +63,8 @@ OPENING_SPAN = "risk.decide"
 """The span that the traceparent of every message about an order names: its parent in all services."""
 SILENCE_MAX_SECONDS = 8.0
 """An idle lane hears from the server every second; a connection that is up and this silent is dead."""
+ELECTION_SILENCE_MAX_SECONDS = 20.0
+"""Where the bus has several nodes: those of a consumer choose a new leader in 4 to 7 s, on a busy machine later, and only then it answers again."""
 GC_ALLOCATIONS = 10_000
 """What a few dozen orders leave behind, instead of one: hardly any of it is a cycle, so looking more often only costs time."""
 
@@ -363,7 +365,8 @@ class Service:
 
     def _is_deaf(self, frame: Frame, silent_seconds: float) -> bool:
         """Silent for too long with the bus there. What could not be heard while the bus was away is nobody's fault."""
-        return min(silent_seconds, frame.bus.client.connected_seconds) > SILENCE_MAX_SECONDS
+        silence_max = SILENCE_MAX_SECONDS if frame.replicas == 1 else ELECTION_SILENCE_MAX_SECONDS
+        return min(silent_seconds, frame.bus.client.connected_seconds) > silence_max
 
     def _unready(self, frame: Frame) -> dict[str, str]:
         problems = {name: "not yet" for name, condition in frame.readiness.items() if not condition()}

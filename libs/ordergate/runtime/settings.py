@@ -246,7 +246,9 @@ class Installation(_Section):
             raise Misconfigured("the configuration is nested too deeply to be read") from error
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
-            told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+            told = "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults
+            )
             raise Misconfigured(f"the configuration is wrong: {told}") from error
         except ValueError as error:  # also a number of more digits than the interpreter reads
             raise Misconfigured(f"the configuration is not TOML: {error}") from error
