@@ -1,5 +1,6 @@
 """A real nats-server for each test, and connections to it."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -18,11 +19,26 @@ Connect = Callable[..., Awaitable[Bus]]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """Running, empty."""
+    """Running, empty; a container where ORDERGATE_TEST_BUS_IMAGE names its image."""
+    image = os.environ.get("ORDERGATE_TEST_BUS_IMAGE")
+    if image:
+        yield from _in_a_container(tmp_path, image)
+        return
     running = EmbeddedServer(tmp_path / "bus", sync_always=False)
     running.start()
     yield running
     running.stop()
+
+
+def _in_a_container(folder: Path, image: str) -> Iterator[EmbeddedServer]:
+    from tests.integration.bus_image import ContainerServer  # noqa: PLC0415 - only who has an engine needs its client
+
+    running = ContainerServer(folder / "bus", image=image)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.remove()
 
 
 @pytest_asyncio.fixture
