@@ -40,10 +40,13 @@ class Pipe:
         self._lost = lost
         self._seconds = 0.001 + draw.random() * 0.01  # one way, always: frames keep their order
 
-    def send(self, text: bytes) -> None:
-        """One text message to the venue."""
-        if self.is_open and self.node.effect() and not self._loses():
+    def send(self, text: bytes) -> bool:
+        """One text message to the venue. False: it did not leave."""
+        if not self.is_open or not self.node.effect():
+            return False
+        if not self._loses():
             self.node.scheduler.at(self._seconds, self._arrive, text)
+        return True
 
     def ping(self) -> None:
         if self.is_open and self.node.effect() and not self._loses():

@@ -149,10 +149,8 @@ class WireTransport(asyncio.Transport):
         elif isinstance(early, float):
             changes = request.method != "GET"
             front.on_the_way += changes
-            named = order_named(request.query)
-            sending = _Sending(
-                request, front.scheduler.now, knowing=changes and named is not None and wire.knowing(named)
-            )
+            named = order_named(request.query) if changes else None
+            sending = _Sending(request, front.scheduler.now, knowing=named is not None and wire.knowing(named))
             front.scheduler.at(delay + early, self._arrive, sending)
 
     def _read_fate(self) -> "Response | float | _Fate":
