@@ -126,3 +126,12 @@ async def test_a_trade_that_shows_late_is_still_found() -> None:
     kept.trades.append((7, NOW - 5_000))
     [found] = await history.since(BTC, from_id=None, limit=100, now_ms=NOW + 1_000)
     assert found.trade_id == "7"
+
+
+async def test_a_trade_that_shows_later_than_a_younger_one_is_still_found() -> None:
+    kept = Kept([(8, NOW - 4_000)])
+    history = TradeHistory(kept.read)
+    assert len(await history.since(BTC, from_id=None, limit=100, now_ms=NOW)) == 1
+    kept.trades.insert(0, (7, NOW - 5_000))
+    found = await history.since(BTC, from_id=None, limit=100, now_ms=NOW + 1_000)
+    assert [each.trade_id for each in found] == ["7", "8"]

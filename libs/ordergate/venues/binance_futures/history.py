@@ -75,7 +75,9 @@ class TradeHistory:
         return found[:limit]
 
     def _remember(self, symbol: Symbol, number: int, found: list[VenueTrade], *, start: int, now_ms: int) -> None:
-        since_ms = min((each.venue_time_ms for each in found), default=now_ms - SETTLED_MS)
+        # One that is older than what was found may still come to show, too.
+        since_ms = min((each.venue_time_ms for each in found), default=now_ms)
+        since_ms = min(since_ms, now_ms - SETTLED_MS)
         self._walked[symbol] = _Walked(number, max(start, since_ms))
 
 
