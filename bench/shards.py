@@ -1,7 +1,9 @@
-"""`python -m bench.shards`: as fast as orders end, with one shard and with two, on this machine. The last line is the result as JSON.
+"""`python -m bench.shards`: as fast as orders end, with one shard and with two, on this machine, and what an account costs that does nothing.
+
+The last line is the result as JSON; docs/scaling.md computes from it.
 
 The same four accounts, the same load, the same bus: one process of each service serves all, or two processes of each serve two. ORDERS (1,500, of a
-run), ROUNDS (2, of both in turn).
+run), ROUNDS (2, of both in turn), IDLE (4,12: numbers of accounts, the first to fit, the second to check).
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench.figures import cpu_seconds, now_ns
+from bench.figures import cpu_seconds, now_ns, rss_mb
 from bench.installation import ACCOUNTS, CALLS_A_MINUTE, DEEP_MARKET, ROOT, VENUE
 from bench.load import LIMIT_SECONDS, Unfinished, publish_as_they_end
 from bench.orders import MIX, plan, watching
@@ -31,6 +33,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "twoShards": {"a": PLACES[:2], "b": PLACES[2:]},
 }
 WARM_UP = 60
+IDLE_SECONDS = 12.0
 
 
 async def measure(orders: int, rounds: int) -> dict[str, object]:
@@ -50,13 +53,40 @@ async def measure(orders: int, rounds: int) -> dict[str, object]:
     }
 
 
-async def _run(layout: Layout, orders: int) -> tuple[float, float]:
+async def idle(accounts: int) -> dict[str, float]:
+    """The services of one shard with so many accounts and no order: CPU seconds a second, resident MB."""
+    home = _home()
+    server = EmbeddedServer(home / "bus")
+    server.start()
+    names = tuple(f"idle-{number}" for number in range(accounts))
+    try:
+        async with fleet(home, server.url, _development(names), replicas=1) as ships:
+            await ships.start({"a": [f"{VENUE}/{name}" for name in names]}, shards=("a",))
+            before, bus_before = _cpu(list(ships.pids.values())), cpu_seconds(server.pid)
+            await asyncio.sleep(IDLE_SECONDS)
+            return {
+                "accounts": accounts,
+                "servicesCpu": round((_cpu(list(ships.pids.values())) - before) / IDLE_SECONDS, 3),
+                "busCpu": round((cpu_seconds(server.pid) - bus_before) / IDLE_SECONDS, 3),
+                "servicesMb": round(sum(rss_mb(pid) for pid in ships.pids.values())),
+            }
+    finally:
+        server.stop()
+        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+
+
+def _home() -> Path:
+    """Beside the sources, not in the temporary folder: that may be memory, where an fsync costs nothing."""
     (ROOT / "build").mkdir(exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="shards-", dir=ROOT / "build"))
+    return Path(tempfile.mkdtemp(prefix="shards-", dir=ROOT / "build"))
+
+
+async def _run(layout: Layout, orders: int) -> tuple[float, float]:
+    home = _home()
     server = EmbeddedServer(home / "bus")
     server.start()
     try:
-        async with fleet(home, server.url, _development(), replicas=1) as ships:
+        async with fleet(home, server.url, _development(ACCOUNTS), replicas=1) as ships:
             _give_money(home)
             await ships.start(layout, shards=tuple(layout))
             await _sustain(ships, WARM_UP)
@@ -85,9 +115,9 @@ def _cpu(pids: Sequence[int]) -> float:
     return sum(cpu_seconds(pid) for pid in pids)
 
 
-def _development() -> Development:
+def _development(accounts: Sequence[str]) -> Development:
     return Development(
-        accounts=ACCOUNTS,
+        accounts=accounts,
         limits=dict.fromkeys(("requests", "orders", "batch", "close"), CALLS_A_MINUTE),
         simulator={"flow": dict(DEEP_MARKET), "maxOrderNotional": "1000000000"},
         risk={"max_order_notional": 1_000_000_000},
@@ -102,10 +132,16 @@ def _give_money(home: Path) -> None:
     path.write_text(json.dumps(document))
 
 
+async def _measure_all(orders: int, rounds: int, idle_accounts: Sequence[int]) -> None:
+    quiet = [await idle(count) for count in idle_accounts]
+    loaded = await measure(orders, rounds) if rounds else {}
+    print(json.dumps({**loaded, "idle": quiet}))
+
+
 def main() -> int:
     orders, rounds = int(os.environ.get("ORDERS", "1500")), int(os.environ.get("ROUNDS", "2"))
-    result = uvloop.run(measure(orders, rounds))
-    print(json.dumps(result))
+    counts = [int(count) for count in os.environ.get("IDLE", "4,12").split(",") if count]
+    uvloop.run(_measure_all(orders, rounds, counts))
     return 0
 
 

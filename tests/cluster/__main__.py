@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,10 +33,17 @@ ROOT = Path(__file__).resolve().parents[2]
 SYNC = os.environ.get("SYNC", "always") == "always"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Ground:
+    """keys: the set that the running processes sign with; those beside them take the other."""
+
     nodes: Nodes
     fleet: Fleet
+    keys: int = 0
+
+    def next_installation(self, layout: Layout) -> Path:
+        self.keys = (self.keys + 1) % KEY_SETS
+        return self.fleet.installations.of(layout, self.keys)
 
 
 async def leader_killed(ground: Ground) -> None:
@@ -57,7 +65,7 @@ async def nodes_rolled(ground: Ground) -> None:
 
 async def services_rolled(ground: Ground) -> None:
     """Each process is replaced by one with keys of its own: both work at once until the new one is ready."""
-    config = ground.fleet.installations.of(BEFORE, 1)
+    config = ground.next_installation(BEFORE)
     for shard in BEFORE:
         for service in SERVICES:
             await ground.fleet.replace(service, shard, config)
@@ -65,7 +73,7 @@ async def services_rolled(ground: Ground) -> None:
 
 async def account_moved(ground: Ground) -> None:
     """The new shard takes the account, service by service, while the old one still has it; then the old one lets go."""
-    config = ground.fleet.installations.of(AFTER, 0)
+    config = ground.next_installation(AFTER)
     for shard in ("b", "a"):
         for service in SERVICES:
             await ground.fleet.replace(service, shard, config)
@@ -92,6 +100,7 @@ async def _run(wanted: list[str], rate: float) -> int:
     # Beside the sources, not in the temporary folder: that may be memory, where an fsync costs nothing.
     (ROOT / "build").mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="cluster-", dir=ROOT / "build"))
+    _end_when_asked()
     began, told, placed = time.monotonic(), dict[str, Any](), list[OrderId]()
     development = Development(
         accounts=ACCOUNTS,
@@ -145,6 +154,13 @@ async def _disturbed(ground: Ground, name: str, rate: float, placed: list[OrderI
         "seconds": round(time.monotonic() - began, 1),
         "servicesThatFailed": ships.restarts - before,
     }
+
+
+def _end_when_asked() -> None:
+    """SIGTERM: everything that was started ends too."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _say(line: str) -> None:

@@ -10,6 +10,7 @@ from ordergate.cli.exits import Exit
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.presence import Presence, everybody
+from ordergate.runtime.server import EmbeddedServer
 from ordergate.runtime.settings import Installation
 
 ACCOUNT = """
@@ -86,3 +87,12 @@ def test_a_configuration_that_is_wrong_is_refused_in_one_line(
     assert capsys.readouterr().err == (
         "ordergate: the configuration is wrong: shards: there is no account zetarium/x; there are zetarium/main\n"
     )
+
+
+def test_a_bus_that_was_not_provisioned_is_told_in_one_line(
+    server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "ordergate.toml"
+    config.write_text(SPLIT)
+    assert run(["--url", server.url, "shards", "--config", str(config)]) == Exit.UNAVAILABLE
+    assert capsys.readouterr().err == ("ordergate: not on the bus: bucket LEASES; run python -m services.provision\n")

@@ -12,7 +12,7 @@ from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import Refusal
 from ordergate.runtime.presence import everybody
 from ordergate.runtime.settings import AccountSettings, Installation
-from ordergate.trading.errors import Misconfigured
+from ordergate.trading.errors import Misconfigured, StreamDrift
 from ordergate.wire import streams
 from ordergate.wire.messages import PresenceDocument
 
@@ -85,7 +85,9 @@ def _read_installation(config: Path) -> Installation:
 
 
 async def read(bus: Bus, installation: Installation) -> list[Owned]:
-    """Each account of the installation, in its order. Raises BusUnavailable."""
+    """Each account of the installation, in its order. Raises BusUnavailable, StreamDrift where the bus was not provisioned."""
+    if isinstance(await bus.jetstream.api(f"STREAM.INFO.KV_{streams.LEASES}"), Refusal):
+        raise StreamDrift(f"not on the bus: bucket {streams.LEASES}; run python -m services.provision")
     processes = [_process(service, told, installation) for service, told in await everybody(bus)]
     return [await _owned(bus, account, installation, processes) for account in installation.accounts]
 
