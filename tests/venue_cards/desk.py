@@ -156,6 +156,7 @@ def opening_of(
         patience=Patience(request_seconds=REQUEST_SECONDS, read_seconds_max=3.0, first_pause_seconds=0.02),
         rest_ms=0,
         deviation=deviation,
+        order_entry=kit.order_entry,
     )
 
 

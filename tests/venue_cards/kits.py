@@ -1,10 +1,11 @@
 """The venues that the cards are played at: how each is simulated, opened and spoken to, and its own words for what all of them say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ordergate.access.budget import Scope
+from ordergate.ports.venue import OrderEntry
 from ordergate.trading.ids import VenueName
 from ordergate.trading.order import TimeInForce
 from ordergate.venues.registry import Venue, find_venue
@@ -28,6 +29,7 @@ class Kit:
     lacks: tuple[Mapping[str, Any], ...]
     refused_jump_ms: int = -8_000
     walls: tuple[bytes, ...] = ()
+    order_entry: OrderEntry = OrderEntry.REST
 
     @property
     def venue(self) -> Venue:
@@ -103,6 +105,9 @@ SPOT = Kit(
         answer(b'{"code":-2021,"msg":"partially"}', status="409 Conflict"),
     ),
 )
+SPOT_SOCKET = replace(
+    SPOT, order_entry=OrderEntry.SOCKET, calls={**SPOT.calls, "place": "WS order.place", "cancel": "WS order.cancel"}
+)
 FUTURES = Kit(
     name=VenueName("binance-futures"),
     simulator={"dialect": "binance-futures", "binanceLimits": {"orders10S": 1_000}},
@@ -144,4 +149,10 @@ FUTURES = Kit(
         ),
     ),
 )
-KITS: Mapping[str, Kit] = {kit.name: kit for kit in (ZETARIUM, SPOT, FUTURES)}
+BY_REST = ("zetarium", "binance-spot", "binance-futures")
+"""For cards about HTTP itself, and about what follows a connection that was lost: the simulator forgets what it held of a WebSocket's, and the next order
+goes by REST until there is another."""
+KITS: Mapping[str, Kit] = {
+    **{kit.name: kit for kit in (ZETARIUM, SPOT, FUTURES)},
+    "binance-spot-socket": SPOT_SOCKET,
+}

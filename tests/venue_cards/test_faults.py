@@ -12,7 +12,7 @@ from ordergate.trading.errors import VenueUnavailable
 from ordergate.trading.ids import ClientOrderId, VenueOrderId
 from ordergate.trading.order import OrderType, Side, State
 from tests.venue_cards.desk import BTC, Desk, Exchange, open_exchange, shown
-from tests.venue_cards.kits import Kit
+from tests.venue_cards.kits import BY_REST, Kit
 
 BATCH = "POST /v2/orders/batch"
 
@@ -182,6 +182,7 @@ async def test_card_71_trade_ids_with_gaps_are_read_to_the_end(kit: Kit) -> None
         assert max(later - earlier for earlier, later in pairwise(numbers)) > 10
 
 
+@pytest.mark.venues(*BY_REST)
 async def test_card_72_faults_by_seed_strike_their_share_of_the_calls(exchange: Exchange, main: Desk) -> None:
     await exchange.break_calls({"kind": "answer_lost", "call": exchange.kit.calls["place"], "rate": 0.3})
     outcomes: list[Outcome] = [await main.place(f"c72-{number}", price=Decimal(60000)) for number in range(40)]
@@ -200,6 +201,7 @@ async def test_card_73_a_clock_that_jumps_under_a_call_executes_nothing(exchange
     assert await orders_at_venue(exchange, "c73") == []
 
 
+@pytest.mark.venues(*BY_REST)
 async def test_card_74_a_late_request_is_an_order_of_its_own_where_the_id_is_free_again(kit: Kit) -> None:
     """The very case that query-then-resend doubles: not found, sent again, filled, and then the first one arrives."""
     async with open_exchange(kit, clientIds="open_only", deviation=Deviation(id_scope=IdScope.OPEN_ONLY)) as exchange:

@@ -243,7 +243,7 @@ async def test_card_21_the_open_list_is_complete_over_its_pages(main: Desk, monk
     assert [each.client_order_id for each in found] == [f"c21-{number}" for number in range(9)]
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 async def test_card_22_what_was_bought_is_held_and_its_fee_is_taken_from_it(main: Desk, other: Desk) -> None:
     before = {each.asset: each.wallet for each in await main.reading.balances()}
     await other.placed("c22-book", Side.SELL)
@@ -267,7 +267,7 @@ async def test_card_23_the_trades_that_an_answer_tells_of_are_those_of_the_trade
         assert [replace(trade, client_order_id=None) for trade in outcome.trades] == list(listed)
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 @pytest.mark.parametrize(
     "terms",
     [
@@ -291,7 +291,7 @@ async def test_card_24_every_kind_of_order_is_taken_as_it_was_asked_for(main: De
     assert (found.type, found.price, found.stop_price) == (view.type, view.price, view.stop_price)
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 async def test_card_25_an_order_by_quote_quantity_spends_no_more_than_that(main: Desk, other: Desk) -> None:
     await other.placed("c25-book", Side.SELL, quantity=Decimal(1))
     view = await main.placed("c25", type=OrderType.MARKET, quantity=None, quote_quantity=Decimal(1000))
@@ -299,7 +299,7 @@ async def test_card_25_an_order_by_quote_quantity_spends_no_more_than_that(main:
     assert view.status in {State.FILLED, State.EXPIRED}
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 async def test_card_26_a_replacement_tells_both_halves(main: Desk) -> None:
     spot = main.trading
     assert isinstance(spot, BinanceSpotTrading)
@@ -316,7 +316,7 @@ async def test_card_26_a_replacement_tells_both_halves(main: Desk) -> None:
     assert [each.client_order_id for each in await main.reading.open_orders(BTC)] == ["c26-new"]
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 async def test_card_27_a_list_has_an_outcome_for_each_leg_and_ends_as_one(main: Desk) -> None:
     spot = main.trading
     assert isinstance(spot, BinanceSpotTrading)
@@ -333,7 +333,7 @@ async def test_card_27_a_list_has_an_outcome_for_each_leg_and_ends_as_one(main: 
     assert list(await main.reading.open_orders()) == []
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 async def test_card_28_an_amended_order_keeps_its_name_and_number(main: Desk) -> None:
     spot = main.trading
     assert isinstance(spot, BinanceSpotTrading)
@@ -354,7 +354,7 @@ async def test_card_28_an_amended_order_keeps_its_name_and_number(main: Desk) ->
     )
 
 
-@pytest.mark.venues("binance-spot")
+@pytest.mark.venues("binance-spot", "binance-spot-socket")
 async def test_card_29_an_order_to_be_validated_is_judged_and_never_placed(main: Desk) -> None:
     good = replace(main.request("c29"), validate_only=True)
     bad = replace(main.request("c29", price=Decimal("64000.05")), validate_only=True)

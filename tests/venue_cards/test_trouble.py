@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from ordergate.access.http import Engine
 from ordergate.ports.venue import ClockRefused, Executed, NotExecuted, NotSent, Outcome, Throttled, Unknown
 from ordergate.trading.errors import VenueUnavailable
 from ordergate.trading.ids import ClientOrderId
 from ordergate.trading.order import OrderType, Side, State
 from tests.unit.access.stage import answer, say, serving
 from tests.venue_cards.desk import BTC, Desk, Exchange, open_desk, opening_of
-from tests.venue_cards.kits import HTML, REDIRECT, WELCOME, Kit
+from tests.venue_cards.kits import BY_REST, HTML, REDIRECT, WELCOME, Kit
 
 
 def unknown(outcome: Outcome) -> Unknown:
@@ -60,6 +61,7 @@ async def test_card_32_a_request_that_never_arrived_is_unknown_and_never_found(e
     assert await orders_at_venue(exchange, "c32") == []
 
 
+@pytest.mark.venues(*BY_REST)
 async def test_card_33_a_late_request_still_executes_once(exchange: Exchange, main: Desk) -> None:
     """Not found is not final: the request is still on its way."""
     await exchange.break_calls(
@@ -167,6 +169,7 @@ async def test_card_42_a_key_that_is_refused_says_so(exchange: Exchange, key: st
     assert await orders_at_venue(exchange, "c42") == []
 
 
+@pytest.mark.venues(*BY_REST)
 async def test_card_43_a_wall_before_the_exchange_proves_nothing(kit: Kit) -> None:
     """A 403 page, a redirect, a 200 that is no answer of the venue's: each of them unknown, each request sent once."""
     pages = [HTML, REDIRECT, WELCOME, answer(b"[]"), *kit.walls]
@@ -189,6 +192,7 @@ async def test_card_43_a_wall_before_the_exchange_proves_nothing(kit: Kit) -> No
         await desk.close()
 
 
+@pytest.mark.venues(*BY_REST)
 async def test_card_44_a_venue_that_is_not_there_proves_that_nothing_was_sent(exchange: Exchange, main: Desk) -> None:
     async def closed(_: int, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -196,6 +200,7 @@ async def test_card_44_a_venue_that_is_not_there_proves_that_nothing_was_sent(ex
     async with serving(closed) as peer:
         gone = peer.origin
     desk = await exchange.desk("main")
+    assert isinstance(desk.session.engine, Engine)
     desk.session.engine._origin = gone
     for connection in list(desk.session.engine._idle):
         connection.abort()

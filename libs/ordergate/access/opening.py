@@ -13,7 +13,7 @@ from ordergate.access.limiter import Limiter
 from ordergate.access.session import Patience, RequestRecord, Session, VenueManners
 from ordergate.access.upkeep import Rhythm, Upkeep
 from ordergate.ports.clock import Clock
-from ordergate.ports.venue import Deviation
+from ordergate.ports.venue import Deviation, OrderEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,10 @@ class Opening:
     ssl_context: ssl.SSLContext | None = None
     rest_ms: int | None = None
     deviation: Deviation = field(default_factory=Deviation)
+    order_entry: OrderEntry | None = OrderEntry.REST
+    """One that the adapter declares; None: the first of them."""
+    socket_url: str | None = None
+    """Of OrderEntry.SOCKET, where it is not beside `url`."""
     last_timestamp: LastTimestamp = field(default_factory=LastTimestamp)
     """Shared by every session made of this opening or of a `replace` of it: they sign with one key, and a timestamp used twice is a replay."""
 

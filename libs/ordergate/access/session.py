@@ -13,7 +13,8 @@ import orjson
 
 from ordergate.access.budget import Usage, Weights
 from ordergate.access.clock import Timestamps, VenueClock
-from ordergate.access.http import AnswerLost, Connection, Engine, NothingSent
+from ordergate.access.connections import Carrier, Connections
+from ordergate.access.http import AnswerLost, NothingSent
 from ordergate.access.keys import Key
 from ordergate.access.keys.keychain import Keychain, Wielded
 from ordergate.access.limiter import Denied, Freeze, Limiter
@@ -84,6 +85,8 @@ Classify = Callable[[Call, Response, Callable[[], ErrorId]], Verdict]
 """The venue's error table. The last argument makes an ErrorId of ours, for a failure that bears none of the venue's."""
 ReadUsage = Callable[[Call, Response], Sequence[Usage]]
 """What the headers of an answer say of the buckets, none or several."""
+Compose = Callable[[Call, int, Key], bytes]
+"""The bytes of a signed call with its timestamp, where it does not go over HTTP. Must not raise: the write-ahead stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,8 @@ class VenueManners:
     read_usage: ReadUsage
     window_ms: int
     send_margin_ms: int
+    compose: Compose | None = None
+    """None: HTTP, whose query `sign` makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +144,7 @@ class Patience:
 class Session:
     """Calls of one account to one venue. draw gives a number in [0, 1) for the jitter. keychain None: unsigned calls only."""
 
-    engine: Engine
+    engine: Connections
     manners: VenueManners
     limiter: Limiter
     clock: Clock
@@ -275,7 +280,7 @@ class Session:
             return False
         return self.venue_clock.now_ms() >= tried.timestamp_ms + self.manners.window_ms - self.manners.send_margin_ms
 
-    async def _exchange(self, tried: "_Tried", connection: Connection) -> "_Tried":
+    async def _exchange(self, tried: "_Tried", connection: Carrier) -> "_Tried":
         request = self._compose(tried)
         began = self.clock.monotonic()
         try:
@@ -311,6 +316,8 @@ class Session:
     def _compose(self, tried: "_Tried") -> bytes:
         """The request's bytes. The query that is signed is the query that is sent: nothing after this touches it."""
         call, key = tried.call, None if tried.wielded is None else tried.wielded.key
+        if key is not None and self.manners.compose is not None:
+            return self.manners.compose(call, tried.timestamp_ms, key)
         if key is None or not call.signed:
             query = form_encode(call.parameters)
         else:

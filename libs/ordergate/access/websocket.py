@@ -73,11 +73,13 @@ class Socket(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._protocol.state is State.OPEN and self._lost is not None
 
-    def send(self, text: bytes) -> None:
-        """One text message. Nothing happens on a connection that is over: `lost` was told."""
-        if self.is_open:
-            self._protocol.send_text(text)
-            self._flush()
+    def send(self, text: bytes) -> bool:
+        """One text message. False: the connection is over, and not one byte of it was or will be given to the socket."""
+        if not self.is_open or self._transport is None or self._transport.is_closing():
+            return False
+        self._protocol.send_text(text)
+        self._flush()
+        return True
 
     def ping(self) -> None:
         if self.is_open:

@@ -33,6 +33,13 @@ class IdScope(StrEnum):
     NONE = "none"
 
 
+class OrderEntry(StrEnum):
+    """By which way orders and cancels reach a venue."""
+
+    REST = "rest"
+    SOCKET = "socket"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What a venue is. Code asks this, never the venue's name. Times in ms; fees as a fraction of notional."""
@@ -70,6 +77,8 @@ class Declaration:
     )
     prices_period_ms: int = 1_000
     own_order_prefixes: tuple[str, ...] = ()  # how the client ids of orders begin that the venue itself makes
+    order_entries: tuple[OrderEntry, ...] = (OrderEntry.REST,)
+    """Those that there are; the first is taken where nothing else is asked for."""
     shows_positions: bool = True
     """False: it has holdings only, which deposits and fees change too; `positions` is empty then."""
 

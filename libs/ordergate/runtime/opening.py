@@ -69,6 +69,8 @@ def _opening(frame: Frame, account: AccountSettings, request_share: float) -> Op
         request_share=request_share,
         limits={Scope(name): limit for name, limit in account.limits.items()},
         deviation=account.venue_deviation,
+        order_entry=account.order_entry,
+        socket_url=account.stream_url,
         budget=frame.share_budget(account),
     )
 

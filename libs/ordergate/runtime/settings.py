@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ordergate.ports.venue import Deviation, IdScope
+from ordergate.ports.venue import Deviation, IdScope, OrderEntry
 from ordergate.trading.errors import Misconfigured
 from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.risk import RiskLimits
@@ -139,6 +139,9 @@ class AccountSettings(_Section):
         default_factory=dict
     )  # where they differ from the venue's published ones, e.g. a simulator that was told so
     deviation: DeviationSettings = DeviationSettings()
+    order_entry: OrderEntry | None = (
+        None  # how orders and cancels reach the venue; None: the first way that it declares
+    )
     dead_mans_switch_seconds: int | None = Field(
         default=None, ge=10, le=3_600
     )  # the venue cancels the account's symbols when it hears nothing of order_submission for so long; None: it does not. Of all orders there, not only ours

@@ -1,7 +1,7 @@
 """Which venues there are: one line each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -113,8 +113,13 @@ def find_venue(venue: VenueName) -> Venue:
 
 
 def open_trading(venue: VenueName, opening: Opening) -> OpenTrading:
-    """With a key that may trade. Raises UnknownVenue, Misconfigured."""
-    return find_venue(venue).trading(opening)
+    """With a key that may trade. Raises UnknownVenue, Misconfigured (also for a way that orders cannot go there)."""
+    found = find_venue(venue)
+    entries = found.declaration.order_entries
+    entry = opening.order_entry or entries[0]
+    if entry not in entries:
+        raise Misconfigured(f"{venue} takes no orders by {entry}; leave order_entry out")
+    return found.trading(replace(opening, order_entry=entry))
 
 
 def open_reading(venue: VenueName, opening: Opening) -> OpenReading:

@@ -251,6 +251,7 @@ async def test_a_connection_that_dies_during_the_write_ahead_is_replaced_or_noth
         await stage.session.engine.warm(1)
 
         async def cutting(_: int, __: KeyId) -> bool:
+            assert isinstance(stage.session.engine, Engine)
             for connection in stage.session.engine._in_use:
                 connection.abort()
             return True

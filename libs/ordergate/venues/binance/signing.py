@@ -9,6 +9,24 @@ from ordergate.trading.errors import WrongKey
 from ordergate.trading.ids import KeyId
 
 
+class Materials:
+    """What each key signs with, read once. Never raises for a key that cannot sign: see QuerySigning."""
+
+    def __init__(self) -> None:
+        self._known: dict[KeyId, tuple[str, Material]] = {}
+
+    def of(self, key: Key) -> Material:
+        known = self._known.get(key.id)
+        if known is not None and known[0] is key.secret:
+            return known[1]
+        try:
+            material = check_key(key)
+        except WrongKey:
+            material = HmacSecret(key.secret.encode())
+        self._known[key.id] = key.secret, material
+        return material
+
+
 class QuerySigning:
     """The signature of a call and the recvWindow that it carries. Signs with a key of any kind that Binance takes.
 
@@ -18,24 +36,13 @@ class QuerySigning:
 
     def __init__(self, *, window_ms: int) -> None:
         self._window_ms = window_ms
-        self._materials: dict[KeyId, tuple[str, Material]] = {}
+        self._materials = Materials()
 
     def __call__(self, parameters: Parameters, timestamp_ms: int, key: Key) -> str:
         """The final query: what is signed is what is sent."""
         return sign_request(
-            self._material(key), timestamp=timestamp_ms, query=list(parameters), recv_window_ms=self._window_ms
+            self._materials.of(key), timestamp=timestamp_ms, query=list(parameters), recv_window_ms=self._window_ms
         ).query
-
-    def _material(self, key: Key) -> Material:
-        known = self._materials.get(key.id)
-        if known is not None and known[0] is key.secret:
-            return known[1]
-        try:
-            material = check_key(key)
-        except WrongKey:
-            material = HmacSecret(key.secret.encode())
-        self._materials[key.id] = key.secret, material
-        return material
 
 
 def check_key(key: Key) -> Material:

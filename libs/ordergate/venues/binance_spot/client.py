@@ -7,7 +7,7 @@ from dataclasses import replace
 from ordergate.access.opening import Opening, open_session
 from ordergate.access.session import Answer, Session, VenueManners
 from ordergate.access.upkeep import Upkeep
-from ordergate.ports.venue import Balance, Priority, VenuePosition, VenuePrice, VenueTrade
+from ordergate.ports.venue import Balance, OrderEntry, Priority, VenuePosition, VenuePrice, VenueTrade
 from ordergate.trading.errors import Misuse
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.instrument import Instrument
@@ -17,6 +17,7 @@ from ordergate.venues.binance.signing import QuerySigning, check_key
 from ordergate.venues.binance_spot import limits, parse
 from ordergate.venues.binance_spot.calls import ACCOUNT, SpotClient, get, public, read_time
 from ordergate.venues.binance_spot.declaration import DECLARATION
+from ordergate.venues.binance_spot.entry import open_entry
 from ordergate.venues.binance_spot.errors import classify
 from ordergate.venues.binance_spot.trading import BinanceSpotTrading
 
@@ -101,7 +102,10 @@ class BinanceSpotMarket(SpotClient):
 def open_trading(opening: Opening) -> BinanceSpotTrading:
     """Raises WrongKey for a key of a kind that Binance does not take, Misconfigured."""
     session, upkeep = _open(opening)
-    return BinanceSpotTrading(session=session, upkeep=upkeep, declaration=opening.deviation.of(DECLARATION))
+    entry = open_entry(session, opening) if opening.order_entry is OrderEntry.SOCKET else None
+    return BinanceSpotTrading(
+        session=session, upkeep=upkeep, declaration=opening.deviation.of(DECLARATION), entry=entry
+    )
 
 
 def open_reading(opening: Opening) -> BinanceSpotReading:

@@ -8,7 +8,7 @@ settle: a request may lie in the exchange for its own 10 s budget before -1007 (
 
 from decimal import Decimal
 
-from ordergate.ports.venue import Declaration, IdScope
+from ordergate.ports.venue import Declaration, IdScope, OrderEntry
 from ordergate.trading.ids import VenueName
 from ordergate.trading.order import OrderType, PositionSide, SelfTradePrevention, TimeInForce
 
@@ -42,4 +42,5 @@ DECLARATION = Declaration(
     lists_by_symbol=True,
     sweep_period_ms=30_000,
     prices_period_ms=2_000,  # 4 of 6,000 a minute
+    order_entries=(OrderEntry.REST, OrderEntry.SOCKET),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from ordergate.access.session import Answered, Call
+from ordergate.access.session import Answered, Call, Verdict
 from ordergate.ports.venue import (
     Executed,
     NotExecuted,
@@ -22,6 +22,7 @@ from ordergate.venues.binance.errors import document_of
 from ordergate.venues.binance.fields import check
 from ordergate.venues.binance_spot import limits, models, parse
 from ordergate.venues.binance_spot.calls import ORDER_PATH, SpotClient
+from ordergate.venues.binance_spot.entry import SocketEntry
 from ordergate.venues.binance_spot.errors import Purpose, judge_leg
 from ordergate.venues.binance_spot.lists import OrderList, check_list
 from ordergate.venues.binance_spot.parse import Fields
@@ -39,10 +40,23 @@ class Replacement:
     placed: Outcome
 
 
+@dataclass(slots=True, kw_only=True)
 class BinanceSpotTrading(SpotClient):
-    """Calls that change something. Each is sent at most once; ports.venue.Trading, lists, replacement and amendment."""
+    """Calls that change something. Each is sent at most once; ports.venue.Trading, lists, replacement and amendment. entry: None: all over REST."""
 
-    __slots__ = ()
+    entry: SocketEntry | None = None
+
+    async def start(self, *, timeout_seconds: float = 5.0) -> bool:
+        """As of every client. Where the connection for orders does not come about at once, they go over REST until it does."""
+        is_known = await SpotClient.start(self, timeout_seconds=timeout_seconds)
+        if self.entry is not None:
+            await self.entry.engine.warm(1)
+        return is_known
+
+    async def close(self) -> None:
+        if self.entry is not None:
+            await self.entry.engine.close()
+        await SpotClient.close(self)
 
     async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
         """`POST /api/v3/order` with the FULL answer, whose fills come along as `trades`; the answer counts if every term agrees.
@@ -54,7 +68,7 @@ class BinanceSpotTrading(SpotClient):
         if request.validate_only:
             return await self._validate(request, deadline_seconds)
         call = self._posting(ORDER_PATH, Purpose.PLACE, (*parse.order_parameters(request), *FULL), request)
-        result = await self.session.change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
+        result = await self._change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
         return _judge_order(result.document, request) if isinstance(result, Answered) else result
 
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome:
@@ -110,7 +124,7 @@ class BinanceSpotTrading(SpotClient):
             *FULL,
         )
         call = self._posting("/api/v3/order/cancelReplace", Purpose.REPLACE, parameters, request)
-        result = await self.session.change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
+        result = await self._change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
         if not isinstance(result, Answered):
             return Replacement(canceled=result, placed=result)
         return _judge_replacement(document_of(result.document), request, canceled)
@@ -143,7 +157,7 @@ class BinanceSpotTrading(SpotClient):
             ),
             client_order_id=client_order_id,
         )
-        result = await self.session.change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
+        result = await self._change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
         if not isinstance(result, Answered):
             return result
         shown = _try(parse.amended_order, result.document)
@@ -167,7 +181,7 @@ class BinanceSpotTrading(SpotClient):
             parameters=(*orders.parameters, *FULL),
             client_order_id=orders.list_client_order_id,
         )
-        result = await self.session.change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
+        result = await self._change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
         if not isinstance(result, Answered):
             return tuple(result for _ in orders.legs)
         return _judge_list(result.document, orders.legs)
@@ -180,6 +194,12 @@ class BinanceSpotTrading(SpotClient):
             return result
         return Executed(view=None) if parse.list_reports(result.document) else _unreadable("list", list_client_order_id)
 
+    async def _change(
+        self, call: Call, *, deadline_seconds: float, write_ahead: WriteAhead | None = None
+    ) -> Verdict | NotSent:
+        session, call = (self.session, call) if self.entry is None else self.entry.way(self.session, call)
+        return await session.change(call, deadline_seconds=deadline_seconds, write_ahead=write_ahead)
+
     async def _validate(self, request: OrderRequest, deadline_seconds: float) -> NotSent:
         call = Call(
             method="POST",
@@ -190,7 +210,7 @@ class BinanceSpotTrading(SpotClient):
             parameters=parse.order_parameters(request),
             client_order_id=request.key.client_order_id,
         )
-        match await self.session.change(call, deadline_seconds=deadline_seconds):
+        match await self._change(call, deadline_seconds=deadline_seconds):
             case Answered():
                 return NotSent(reason="validate_only", retriable=False)
             case NotExecuted() as refused:
@@ -218,7 +238,7 @@ class BinanceSpotTrading(SpotClient):
             weights=limits.LIGHT,
             parameters=parameters,
         )
-        return await self.session.change(call, deadline_seconds=CANCEL_WAIT_SECONDS)
+        return await self._change(call, deadline_seconds=CANCEL_WAIT_SECONDS)
 
     async def _explain(self, refused: NotExecuted, symbol: Symbol, order_id: VenueOrderId) -> NotExecuted:
         try:
