@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env up demo test test-peers check format bench simulate chaos cluster-test docs lock clean
+.PHONY: help env up demo test test-peers check format bench simulate chaos cluster-test docs restore-test sbom audit lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -50,6 +50,21 @@ chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUND
 
 cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.cluster
+
+restore-test: env  ## restore the bus of a running system from an older state, recover, and look that nothing was doubled (20 s)
+	@$(BIN)/python -m pytest -o python_files=restoring.py tests/recovery
+
+cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON
+	@$(BIN)/python -m tests.cluster
+
+sbom:  ## write the bill of materials (CycloneDX) to build/sbom.cdx.json
+	@$(PYTHON) -I requirements/sbom.py
+
+# pip-audit and its database are not part of the project: where either is missing, this says so and proves nothing.
+PIP_AUDIT ?= pip-audit
+audit:  ## ask for known vulnerabilities of what runs; skipped where pip-audit or its database cannot be reached
+	@if command -v $(PIP_AUDIT) >/dev/null; then $(PIP_AUDIT) --disable-pip --require-hashes -r requirements/runtime.lock; \
+	else echo "audit: skipped: no pip-audit here"; fi
 
 docs: env  ## write the generated documents again
 	@$(BIN)/python -m ordergate.wire.documents docs

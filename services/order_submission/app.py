@@ -40,6 +40,7 @@ CANCELS_IN_FLIGHT_MAX = 32
 async def compose(frame: Frame) -> None:
     """The kill switch first: nothing is sent before it has been read."""
     kill = BusKillSwitch(frame.bus, clock=frame.clock)
+    await kill.read_restore()
     frame.task("kill-watch", kill.watch)
     frame.task("kill-confirm", kill.confirm)
     frame.ready_when("kill switch confirmed", kill.is_confirmed)

@@ -44,6 +44,9 @@ from ordergate.wire.codec import decode_order
 UNCONFIRMED = "kill_switch_unconfirmed"
 """The switch could not be read within the last second: wait, the bus may come back while the order lives."""
 
+RESTORED = "restored"
+"""The bus was begun anew from an older state: what became of the order is read at the venue, not decided here."""
+
 CLOCK_REFUSALS_MAX = 1
 """A request whose timestamp the venue refused is signed again once; twice says that the clock cannot be trusted."""
 
@@ -55,6 +58,9 @@ APPENDS_MAX = 5
 
 TRADES_TOLD_MAX = 60
 """Of one answer, in one message of the ledger, which has a size; the others come as all trades do."""
+
+RESTORING_AGAIN_SECONDS = 1.0
+"""Between two looks at an order whose fate is read at the venue after a restore of the bus."""
 
 RETRY_PAUSE_SECONDS = 0.1
 """Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
@@ -70,6 +76,7 @@ class _Attempting:
     stopped: str | None = None  # why the check after the write-ahead said no
     lost: bool = False  # somebody else wrote: the order is no longer ours to send
     clock_refusals: int = 0
+    left: bool = False  # to recovery: the bus was restored since
 
     @property
     def order(self) -> Order:
@@ -116,6 +123,9 @@ class OrderDesk:
             # The ack wait ran out while the first delivery still waits for budget. Not acknowledged: that one may die yet.
             await delivery.retry(after_seconds=1.0)
             return
+        if await self._is_left_to_recovery(entry.order):
+            await delivery.retry(after_seconds=RESTORING_AGAIN_SECONDS)
+            return
         attempting = _Attempting(entry=entry, proof=_proof_of(entry.order))
         self._in_hand[order_id] = attempting
         began_ns = self._trace.now_ns()
@@ -124,6 +134,9 @@ class OrderDesk:
                 await self._work(attempting)
         finally:
             del self._in_hand[order_id]
+        if attempting.left:
+            await delivery.retry(after_seconds=RESTORING_AGAIN_SECONDS)
+            return
         order = attempting.order
         self._trace.span(
             "order_submission.submit",
@@ -140,6 +153,18 @@ class OrderDesk:
             parent=delivery.headers.get("traceparent"),
         )
         await delivery.ack()
+
+    async def _is_left_to_recovery(self, order: Order) -> bool:
+        """Whether the bus was restored since the order was asked for, and status_polling has not read at the venue yet what became of it.
+
+        Another history of it, which this ledger has forgotten, may have sent it: so it is neither sent here nor said to be unsent.
+        """
+        stopped = self._kill.stops(order.request)
+        if stopped is None or not stopped.restoring:
+            return False
+        key = order.key
+        last = await self._ledger.last(key.venue, key.account, key.client_order_id)
+        return last is None or not last.order.state.is_terminal
 
     async def end_unsent_in_hand(self, scope: Scope, reason: str) -> int:
         """End every order in scope that still waits here for its turn; how many. The append also shuts out its own late write-ahead."""
@@ -174,6 +199,9 @@ class OrderDesk:
     async def _work(self, attempting: _Attempting) -> None:
         while True:
             reason = self._stopped(attempting.order)
+            if reason == RESTORED and attempting.proof is None:
+                attempting.left = True
+                return
             if reason is not None and reason != UNCONFIRMED:
                 await self._end_unsent(attempting, reason)
                 return
@@ -239,8 +267,9 @@ class OrderDesk:
 
     def _stopped(self, order: Order) -> str | None:
         """Why this order must not be sent at this moment, None if it may."""
-        if self._kill.stops(order.request) is not None:
-            return "killed"
+        stopped = self._kill.stops(order.request)
+        if stopped is not None:
+            return RESTORED if stopped.restoring else "killed"
         if self._halt.reason is not None:
             return "halted"
         if self._clock.now_ms() >= order.request.expires_at_ms:

@@ -26,6 +26,7 @@ from services.risk.handlers import RiskDesk, StrangersDesk
 async def compose(frame: Frame) -> None:
     """One fold and one lane an account; one lane for the intents of accounts that nobody serves."""
     kill = BusKillSwitch(frame.bus, clock=frame.clock)
+    await kill.read_restore()
     frame.task("kill-watch", kill.watch)
     frame.task("kill-confirm", kill.confirm)
     frame.ready_when("kill switch confirmed", kill.is_confirmed)

@@ -33,6 +33,8 @@ from services.risk.turns import Missed, Turns
 AGAIN_SECONDS = 0.5
 """Between two tries to decide about a resubmission while the bus is away."""
 
+RECOVERING_AGAIN_SECONDS = 1.0
+
 CREATED_AHEAD_MAX_MS = 60_000
 """An intent from further in the future than a strategy's clock may be off would outlive its time to live."""
 
@@ -72,6 +74,9 @@ class RiskDesk:
     async def decide(self, delivery: Delivery) -> None:
         """One intent of the risk lane, to its decision."""
         await self._fold.caught_up()
+        if self._kill.is_recovering():
+            await delivery.retry(after_seconds=RECOVERING_AGAIN_SECONDS)
+            return
         for missed in await self._turns.before(delivery):
             await self._make_up_for(missed)
         self._turns.take(delivery)
@@ -212,6 +217,8 @@ class RiskDesk:
         """The terms as they will be sent, or why they will not: a stable reason and a sentence."""
         now_ms = self._clock.now_ms()
         kill = self._kill.thrown(request)
+        if kill is not None and kill.restoring:
+            return "restored", f"{kill.reason}; what was asked for before or meanwhile is not sent: ask again after it"
         if kill is not None:
             return "killed", f"the kill switch is thrown for {kill.scope}: {kill.reason}"
         if now_ms >= request.expires_at_ms:

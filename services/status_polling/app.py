@@ -22,6 +22,7 @@ from ordergate.wire import streams
 from services.status_polling.following import Following
 from services.status_polling.handlers import Pace, PollingDesk
 from services.status_polling.market import MarketDesk, MarketPace
+from services.status_polling.recovery import RecoveryDesk
 
 OWNER_HOLD_MS = 2_000
 """An answer normally comes in milliseconds. A lookup is a read, so looking while the sender may still wait is safe, and finds what a dead one left."""
@@ -44,6 +45,20 @@ async def compose(frame: Frame) -> None:
             partial(open_venue_stream, venue, reading, trades=False, orders=True),
         )
         desk = serve(frame, account, reading=reading, positions=BusPositions(frame.bus), stream=stream)
+        recovery = RecoveryDesk(
+            venue=venue,
+            account=account.account_name,
+            symbols=[Symbol(symbol) for symbol in account.symbols],
+            polling=desk,
+            reading=reading,
+            feed=frame.feed,
+            publisher=frame.publisher,
+            positions=BusPositions(frame.bus),
+            control=frame.shelf(streams.CONTROL),
+            cursors=frame.shelf(streams.CURSORS),
+            clock=frame.clock,
+        )
+        frame.task(f"recovery:{account.account}", recovery.keep)
         frame.sample(partial(_show, frame, account, desk))
 
 

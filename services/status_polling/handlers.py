@@ -19,6 +19,7 @@ from ordergate.ports.venue import Priority, Reading, VenueTrade
 from ordergate.trading.errors import TransitionRefused, Unavailable, Unreadable
 from ordergate.trading.events import (
     Adopted,
+    EndedUnsent,
     LaterEvent,
     OutcomeLost,
     ProvenAbsent,
@@ -39,7 +40,7 @@ from ordergate.trading.ids import (
     derive_client_order_id,
     derive_error_id,
 )
-from ordergate.trading.lifecycle import CLOCK_SLACK_MS, begin, may_resubmit, mismatch
+from ordergate.trading.lifecycle import CLOCK_SLACK_MS, begin, may_resubmit, mismatch, unsent_proof
 from ordergate.trading.order import ZERO, Order, OrderKey, OrderRequest, State, Terms, VenueView
 from ordergate.trading.position import EXTERNAL
 from ordergate.trading.schedule import (
@@ -180,6 +181,50 @@ class PollingDesk:
             return
         if tracked is None and not view.status.is_terminal:
             self._want_list(view.symbol)
+
+    # After a restore of the bus.
+
+    async def recall(self, view: VenueView) -> None:
+        """Take what the venue shows into the ledger, ended orders too: an id that has traded there can then never be placed again."""
+        tracked = await self._tracked_of(view)
+        if tracked is None:
+            await self._adopt(view)
+            tracked = await self._tracked_of(view)
+        if tracked is not None:
+            await self._report(tracked, view, Source.RECOVERY)
+
+    def undecided(self, before_ms: int) -> list[Tracked]:
+        """Orders asked for before that time whose fate at the venue the ledger does not know."""
+        return [
+            tracked
+            for tracked in self._live.all()
+            if tracked.order.request.created_at_ms <= before_ms
+            and tracked.order.state in {State.APPROVED, State.SUBMITTING, State.UNKNOWN}
+        ]
+
+    async def ask_undecided(self, tracked: Tracked) -> None:
+        """Look up an approved order of before; the one that the venue does not show, although everything was read, was not sent or did not trade.
+
+        Those that were submitting or unknown the fence settles, as ever.
+        """
+        order = tracked.order
+        if order.state is not State.APPROVED and order.unexecuted is None:
+            return
+        view = await self._find(order)
+        if view is not None:
+            await self._report(tracked, view, Source.RECOVERY)
+            return
+        proof, attempt = unsent_proof(order)
+        await self._append(
+            tracked,
+            EndedUnsent(
+                state=State.EXPIRED,
+                reason="restored: asked for before the bus was restored, and the venue does not show it",
+                at_ms=self._clock.now_ms(),
+                proof=proof,
+                attempt=attempt,
+            ),
+        )
 
     def _want_list(self, *symbols: Symbol) -> None:
         self._list_wanted = True
@@ -497,6 +542,8 @@ class PollingDesk:
         for tracked in self._live.all():
             is_unknown = tracked.order.state is State.UNKNOWN
             period_ms = self._pace.restate_unknown_ms if is_unknown else self._pace.restate_live_ms
+            if tracked.order.state in {State.APPROVED, State.SUBMITTING}:
+                continue  # another's states, and this service may not write them; they last no day either
             if now_ms - tracked.restated_ms >= period_ms:
                 tracked.restated_ms = now_ms
                 await self._append(tracked, Restated(at_ms=now_ms))

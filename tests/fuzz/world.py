@@ -195,6 +195,9 @@ class Books:
     def standing(self, _venue: VenueName, _account: AccountName) -> tuple[Kill, ...]:
         return ()
 
+    def is_recovering(self) -> bool:
+        return False
+
     def is_confirmed(self) -> bool:
         return True
 

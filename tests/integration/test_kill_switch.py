@@ -9,7 +9,14 @@ import pytest_asyncio
 
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.control import CONFIRMED_SECONDS, BusKillSwitch, KillResponder, scope_of
+from ordergate.runtime.control import (
+    CONFIRMED_SECONDS,
+    BusKillSwitch,
+    KillResponder,
+    restore_of,
+    scope_of,
+    turn_restore,
+)
 from ordergate.runtime.server import EmbeddedServer
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.ids import AccountName, IntentId, StrategyName
@@ -169,3 +176,37 @@ async def test_a_request_that_cannot_be_read_changes_nothing(bus: Bus, body: byt
     with pytest.raises(ValueError, match="not a KillDocument"):
         await responder.acknowledge(body)
     assert switch.thrown(OURS) is None
+
+
+async def test_a_restore_holds_everything_and_what_was_asked_for_before_it_for_ever(
+    bus: Bus, switch: BusKillSwitch
+) -> None:
+    await eventually(switch.is_confirmed)
+    clock = SystemClock()
+    begun = await turn_restore(bus, halted=True, reason="test", clock=clock, above=None)
+    later = replace(OTHERS, created_at_ms=begun.began_at_ms + 1)
+    await eventually(switch.is_recovering)
+    held = switch.stops(later)
+    assert held is not None
+    assert held.restoring
+    assert switch.standing(VENUE, ACCOUNT) == (), "a restore cancels nothing at the venue"
+
+    finished = await turn_restore(bus, halted=False, reason="test", clock=clock, above=begun)
+    await eventually(lambda: not switch.is_recovering())
+    assert (finished.epoch, finished.began_at_ms) == (begun.epoch, begun.began_at_ms)
+    assert switch.stops(later) is None
+    assert switch.thrown(replace(later, created_at_ms=begun.began_at_ms)) is not None
+
+
+async def test_a_process_that_starts_in_a_restore_knows_it_before_it_hears_anything(bus: Bus) -> None:
+    begun = await turn_restore(bus, halted=True, reason="test", clock=SystemClock(), above=None)
+    assert await restore_of(bus) == begun
+    starting = BusKillSwitch(bus, clock=SystemClock())
+    await starting.read_restore()
+    assert starting.is_recovering()
+
+
+async def test_a_second_restore_is_a_later_epoch(bus: Bus) -> None:
+    first = await turn_restore(bus, halted=True, reason="test", clock=SystemClock(), above=None)
+    second = await turn_restore(bus, halted=True, reason="test", clock=SystemClock(), above=first)
+    assert second.epoch > first.epoch

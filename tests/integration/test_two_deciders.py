@@ -73,6 +73,9 @@ class Surroundings:
     def thrown(self, _: object) -> None:
         return None
 
+    def is_recovering(self) -> bool:
+        return False
+
     async def load(self, *_: object) -> Mark | None:
         return None
 

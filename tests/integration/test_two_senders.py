@@ -65,6 +65,9 @@ class Sender:
     def stops(self, _: OrderRequest) -> Kill | None:
         return Kill(epoch=1, scope=Scope(), reason="test", thrown_at_ms=0) if self.killed() else None
 
+    def is_recovering(self) -> bool:
+        return False
+
     def is_confirmed(self) -> bool:
         return self.confirmed()
 

@@ -389,6 +389,54 @@ def keys_revoke_now(
     return _end(key_files.revoke_now(context.obj, config, signer, key))
 
 
+@app.command()
+def doctor(
+    context: typer.Context,
+    config: Config = _CONFIG,
+    verify: Annotated[bool, typer.Option("--verify", help="also a signed read with each key")] = False,
+) -> int:
+    """Say whether this machine, its keys and the bus are fit to trade, and what to do where not. 1 with a problem, 3 without a bus."""
+    from ordergate.cli import doctor as examination  # noqa: PLC0415 - see the law of this room
+
+    return _end(examination.examine(context.obj, config, verify=verify))
+
+
+restore = typer.Typer(help="After the bus was begun anew or from an older state.", rich_markup_mode=None)
+app.add_typer(restore, name="restore")
+
+
+@restore.command("begin")
+def restore_begin(
+    context: typer.Context, reason: Annotated[str, typer.Option(help="why; it is kept")] = "the bus was restored"
+) -> int:
+    """Before the services start on a bus that was restored: nothing is sent for any account, what was asked for before never."""
+    from ordergate.cli import restoring  # noqa: PLC0415 - see the law of this room
+
+    return _end(restoring.begin(context.obj, reason=reason))
+
+
+@restore.command("show")
+def restore_show(context: typer.Context, config: Config = _CONFIG) -> int:
+    """Say how far each account has been adopted from its venue. 1 while one is not complete."""
+    from ordergate.cli import restoring  # noqa: PLC0415 - see the law of this room
+
+    return _end(restoring.show(context.obj, config))
+
+
+@restore.command("finish")
+def restore_finish(
+    context: typer.Context,
+    config: Config = _CONFIG,
+    despite_differences: Annotated[
+        bool, typer.Option("--despite-differences", help="also where positions are not the venue's")
+    ] = False,
+) -> int:
+    """Wait until every account is complete (60 s), then let orders pass. 1, and nothing passes, if one is not."""
+    from ordergate.cli import restoring  # noqa: PLC0415 - see the law of this room
+
+    return _end(restoring.finish(context.obj, config, despite_differences=despite_differences))
+
+
 def _end(work: Coroutine[Any, Any, Exit]) -> int:
     try:
         return int(asyncio.run(work))

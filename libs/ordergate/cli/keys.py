@@ -96,7 +96,7 @@ async def verify(caller: Caller, config: Path, signer: str | None) -> Exit:
         for key in place.files.ring().keys
         if key.state in {KeyState.ACTIVE, KeyState.NEW}
     ]
-    rows = [await _verified(place, key) for place, key in looked_at]
+    rows = [await verified(place, key) for place, key in looked_at]
     _tell(caller, rows)
     return Exit.DONE
 
@@ -108,7 +108,7 @@ async def rotate(caller: Caller, config: Path, signer: str) -> Exit:
         new = next((key for key in ring.keys if key.state is KeyState.NEW), None)
         if new is None:
             raise WrongKey(f"{place.files.beside('next')}: there is no new key; make one at the venue and put it there")
-        await _verified(place, new)
+        await verified(place, new)
         now_ms = SystemClock().now_ms()
         ring = place.files.ring().activate(new.id, at_ms=now_ms)
         place.files.promote(ring)
@@ -325,7 +325,7 @@ def _accounts(caller: Caller, config: Path) -> list[AccountSettings]:
     ]
 
 
-async def _verified(place: Place, held: HeldKey) -> dict[str, Any]:
+async def verified(place: Place, held: HeldKey) -> dict[str, Any]:
     """One signed read, judged and kept in the record. What Zetarium signs for it is never what it signs for an order: the read has a parameter."""
     path = place.files.path if held.state is KeyState.ACTIVE else place.files.beside("next")
     clock = SystemClock()

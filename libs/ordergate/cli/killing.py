@@ -179,6 +179,8 @@ async def standing_kills(bus: Bus) -> list[StandingKill]:
             if message is None:
                 break
             key = message.subject.removeprefix(prefix)
+            if key == keys.RESTORE:
+                continue
             found[key] = _standing(key, message.data)
     return [kill for kill in found.values() if kill is not None]
 

@@ -17,6 +17,7 @@ _SOURCES = {
     "submission": "the venue's answer to the order",
     "lookup": "a lookup at the venue",
     "open_orders": "the venue's list of open orders",
+    "recovery": "what the venue shows of the time that the restored bus has forgotten",
     "cancel": "the venue's answer to the cancel",
     "stream": "the venue's private stream",
 }

@@ -17,6 +17,8 @@ class Kill:
     reason: str
     thrown_at_ms: int
     flatten: bool = False
+    restoring: bool = False
+    """The bus was restored: nobody here knows yet what became of the order, so it is neither sent nor ended; its fate is read at the venue."""
 
     @property
     def closing_prefix(self) -> str:
@@ -49,6 +51,9 @@ class KillSwitch(Protocol):
 
     def standing(self, venue: VenueName, account: AccountName) -> tuple[Kill, ...]:
         """Every throw in force that touches the account."""
+
+    def is_recovering(self) -> bool:
+        """Whether the bus was restored and what the venue knows is not all adopted yet: nothing is decided now, for ids may be taken there."""
 
     def is_confirmed(self) -> bool:
         """Whether the state was read through the leader within the last second. False closes every sender."""

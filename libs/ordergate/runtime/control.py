@@ -5,6 +5,7 @@ behind, or a bus that is gone, must close every sender, not leave it open.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -21,7 +22,12 @@ from ordergate.trading.ids import AccountName, StrategyName, Symbol, VenueName
 from ordergate.trading.order import OrderRequest
 from ordergate.trading.scope import Scope
 from ordergate.wire import keys
-from ordergate.wire.messages import EXPECTED_LAST_SUBJECT_SEQUENCE, KillAcknowledgement, KillDocument
+from ordergate.wire.messages import (
+    EXPECTED_LAST_SUBJECT_SEQUENCE,
+    KillAcknowledgement,
+    KillDocument,
+    RestoreDocument,
+)
 from ordergate.wire.streams import CONTROL
 
 CONFIRM_SECONDS = 0.3
@@ -53,15 +59,20 @@ class BusKillSwitch:
         self._scopes: dict[str, Scope] = {}
         self._unreadable: dict[str, Kill] = {}
         self._sequences: dict[str, int] = {}
+        self._restore: RestoreDocument | None = None
         self._seen = 0
         self._caught_up = False
         self._confirmed_at: float | None = None
         self._changed = asyncio.Event()
 
     def thrown(self, request: OrderRequest) -> Kill | None:
-        return next((kill for kill in self._in_force() if kill.scope.covers(request)), None)
+        restored = self._restored(request)
+        return restored or next((kill for kill in self._in_force() if kill.scope.covers(request)), None)
 
     def stops(self, request: OrderRequest) -> Kill | None:
+        restored = self._restored(request)
+        if restored is not None:
+            return restored
         if any(kill.closes_by(request) for kill in self._in_force()):
             return None
         return self.thrown(request)
@@ -69,8 +80,29 @@ class BusKillSwitch:
     def standing(self, venue: VenueName, account: AccountName) -> tuple[Kill, ...]:
         return tuple(kill for kill in self._in_force() if kill.scope.touches(venue, account))
 
+    def _restored(self, request: OrderRequest) -> Kill | None:
+        """Everything waits while a restore goes on; what was asked for before it never goes, for this ledger may have forgotten that it did."""
+        restore = self._restore
+        if restore is None or not (restore.halted or request.created_at_ms <= restore.began_at_ms):
+            return None
+        return Kill(
+            epoch=restore.epoch,
+            scope=Scope(),
+            reason=f"the bus was restored: {restore.reason}",
+            thrown_at_ms=restore.began_at_ms,
+            restoring=True,
+        )
+
     def _in_force(self) -> tuple[Kill, ...]:
         return (*self._kills.values(), *self._unreadable.values())
+
+    def is_recovering(self) -> bool:
+        return self._restore is not None and self._restore.halted
+
+    async def read_restore(self) -> None:
+        """Know of a restore epoch before anything is heard, at a start. Raises BusUnavailable."""
+        with contextlib.suppress(Unreadable):  # the watch takes that for a throw of everything
+            self._restore = await restore_of(self._bus)
 
     def is_confirmed(self) -> bool:
         return self._confirmed_at is not None and self._clock.monotonic() - self._confirmed_at < CONFIRMED_SECONDS
@@ -136,6 +168,10 @@ class BusKillSwitch:
             self._rouse()
             return
         try:
+            if key == keys.RESTORE:
+                self._restore = RestoreDocument.of(value)
+                self._rouse()
+                return
             document = KillDocument.of(value)
         except Unreadable:
             # Somebody wanted to say something about the switch: the safe reading is that it is thrown, for everything.
@@ -216,6 +252,26 @@ def _epoch(data: bytes | None) -> int:
         return KillDocument.of(data).epoch if data else 0
     except Unreadable:
         return 0
+
+
+async def turn_restore(
+    bus: Bus, *, halted: bool, reason: str, clock: Clock, above: RestoreDocument | None
+) -> RestoreDocument:
+    """Begin a restore epoch, or finish the one given. Raises BusUnavailable, Misconfigured when the bus refuses."""
+    now_ms = clock.now_ms()
+    began_ms = now_ms if halted or above is None else above.began_at_ms
+    epoch = max(now_ms, 0 if above is None else above.epoch + 1) if halted or above is None else above.epoch
+    document = RestoreDocument(epoch=epoch, halted=halted, reason=reason, began_at_ms=began_ms, at_ms=now_ms)
+    answer = await bus.jetstream.publish(bucket_subject(CONTROL, keys.RESTORE), document.to_bytes())
+    if not isinstance(answer, Ack):
+        raise Misconfigured(f"the bus refuses the restore epoch: {answer.description}")
+    return document
+
+
+async def restore_of(bus: Bus) -> RestoreDocument | None:
+    """The last restore epoch, None if there never was one. Raises BusUnavailable, Unreadable."""
+    last = await bus.jetstream.last(f"KV_{CONTROL}", bucket_subject(CONTROL, keys.RESTORE))
+    return RestoreDocument.of(last.data) if last is not None and last.data else None
 
 
 class KillResponder:

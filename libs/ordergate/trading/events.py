@@ -16,6 +16,7 @@ class Source(StrEnum):
     OPEN_ORDERS = "open_orders"
     CANCEL = "cancel"
     STREAM = "stream"
+    RECOVERY = "recovery"  # after a restore of the bus: this ledger may have forgotten that the order was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from ordergate.trading.events import (
     Reapproved,
     Refused,
     Restated,
+    Source,
     SubmissionBegan,
     VenueRejected,
     VenueReported,
@@ -348,7 +349,8 @@ def _report(order: Order, event: VenueReported) -> Order:
     view = event.view
     if view.status not in VENUE_SHOWS:
         raise _refusal(order, event, f"a venue does not show {view.status}")
-    if order.attempt is None and order.venue_order_id is None:
+    has_no_trace = order.attempt is None and order.venue_order_id is None
+    if has_no_trace and event.source is not Source.RECOVERY:
         raise _refusal(order, event, "it was never sent: the venue shows somebody else's order")
     strange = mismatch(order, view)
     if strange is not None:

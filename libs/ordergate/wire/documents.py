@@ -171,6 +171,16 @@ CHANNELS = (
         headers=MESSAGE_ID,
     ),
     Channel(
+        name="recovery",
+        address=subjects.recovery(_VENUE, _ACCOUNT),
+        says="How far an account has been adopted from the venue after a restore of the bus",
+        messages=("RecoveryStatement",),
+        writers=(POLLING,),
+        readers=(CLI,),
+        stream=streams.AUDIT,
+        headers=MESSAGE_ID,
+    ),
+    Channel(
         name="fillsStatement",
         address=subjects.fills_statement(_VENUE, _ACCOUNT),
         says="Count and sums of FILLS up to a sequence: whoever has the same has missed nothing",
@@ -289,6 +299,13 @@ SHELVES = (
         message="KillDocument",
         writers=(CLI,),
         readers=(RISK, SUBMISSION),
+    ),
+    Shelf(
+        bucket=streams.CONTROL,
+        key=keys.RESTORE,
+        message="RestoreDocument",
+        writers=(CLI,),
+        readers=(RISK, SUBMISSION, POLLING),
     ),
     Shelf(
         bucket=streams.CONTROL,

@@ -6,6 +6,8 @@ from ordergate.wire.subjects import optional_token, token
 
 KILL_EVERYTHING = "kill.all"
 ALL_KILLS = "kill.>"
+RESTORE = "kill.restore"
+"""CONTROL: the restore epoch. Among the kills, so that whoever confirms the switch has confirmed this."""
 EVERYTHING = ">"
 RAIN = "rain"
 """CONTROL: half the plan, twice the pauses."""

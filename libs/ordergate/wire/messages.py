@@ -620,6 +620,36 @@ class KillDocument(_Fact):
     at_ms: TimeMs
 
 
+class RestoreDocument(_Fact):
+    """The bus was begun anew or from an older state: a restore epoch, in CONTROL. While `halted` nothing is sent for any account, and what
+    was asked for before beganAtMs is never sent at all, also afterwards: this ledger does not know whether it was.
+    """
+
+    epoch: Count
+    halted: bool
+    reason: str
+    began_at_ms: TimeMs
+    at_ms: TimeMs
+
+
+class RecoveryStatement(_Fact):
+    """How far an account has been adopted from the venue in a restore epoch. complete: nothing is left but what `differing` names.
+
+    missingTrades: shown by the venue and not in FILLS yet; unresolved: orders of before whose fate is not known yet; differing: symbols
+    whose positions by our fills are not the venue's.
+    """
+
+    venue: Name
+    account: Name
+    epoch: Count
+    complete: bool
+    orders_shown: Count
+    missing_trades: Count
+    unresolved: Count
+    differing: tuple[VenueText, ...] = ()
+    at_ms: TimeMs
+
+
 class KillAcknowledgement(_Fact):
     """One sender's answer to a new epoch: it sends nothing more in that scope. inFlight: requests already on the wire."""
 
@@ -842,6 +872,8 @@ FACTS: tuple[type[_Fact], ...] = (
     FillsStatement,
     DriftMessage,
     KillDocument,
+    RestoreDocument,
+    RecoveryStatement,
     KeyStatement,
     HaltDocument,
     KeyRevocation,

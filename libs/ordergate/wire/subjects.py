@@ -243,6 +243,7 @@ ALL_AUDIT = ("reconciliation.>", "risk.>", "requests.>", "answers.>")
 ALL_DEAD = ("dead.*.*",)
 FILLS_STATEMENT = "fills"
 """The `what` of the reconciliation message that states an account's fills."""
+RECOVERY = "recovery"
 
 
 def answer(venue: VenueName, account: AccountName, strategy: StrategyName, intent_id: IntentId | None) -> str:
@@ -271,6 +272,11 @@ def requests_at(venue: VenueName) -> str:
 
 def risk(venue: VenueName, account: AccountName, what: str) -> str:
     return f"risk.{token(venue)}.{token(account)}.{token(what)}"
+
+
+def recovery(venue: VenueName, account: AccountName) -> str:
+    """How far the account has been adopted from the venue after a restore of the bus."""
+    return reconciliation(venue, account, RECOVERY)
 
 
 def reconciliation(venue: VenueName, account: AccountName, what: str) -> str:

@@ -210,6 +210,12 @@ def test_an_order_that_was_never_sent_cannot_be_seen_at_the_venue() -> None:
             apply(unsent, reported(State.ACCEPTED))
 
 
+def test_after_a_restore_an_order_of_which_the_ledger_has_forgotten_that_it_was_sent_takes_the_venues_word() -> None:
+    approved = order(State.APPROVED)
+    found = apply(approved, VenueReported(view=view(State.FILLED, 10), source=Source.RECOVERY, at_ms=SENT_AT + 60))
+    assert (found.state, found.executed_quantity) == (State.FILLED, Decimal(10))
+
+
 def test_another_order_under_our_id_is_never_taken_for_ours() -> None:
     sent = follow(began(1))
     for changes in (
