@@ -54,9 +54,6 @@ cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and
 restore-test: env  ## restore the bus of a running system from an older state, recover, and look that nothing was doubled (20 s)
 	@$(BIN)/python -m pytest -o python_files=restoring.py tests/recovery
 
-cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON
-	@$(BIN)/python -m tests.cluster
-
 sbom:  ## write the bill of materials (CycloneDX) to build/sbom.cdx.json
 	@$(PYTHON) -I requirements/sbom.py
 
