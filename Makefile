@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env up demo test test-peers check format bench simulate chaos cluster-test docs restore-test sbom audit lock clean
+.PHONY: help env docker-test up demo test test-peers check format bench simulate chaos cluster-test docs restore-test sbom audit lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -62,6 +62,9 @@ PIP_AUDIT ?= pip-audit
 audit:  ## ask for known vulnerabilities of what runs; skipped where pip-audit or its database cannot be reached
 	@if command -v $(PIP_AUDIT) >/dev/null; then $(PIP_AUDIT) --disable-pip --require-hashes -r requirements/runtime.lock; \
 	else echo "audit: skipped: no pip-audit here"; fi
+
+docker-test: env  ## build the image, start compose, trade, kill containers, compare all books; the last line is the result as JSON
+	@$(BIN)/python -m tests.containers
 
 docs: env  ## write the generated documents again
 	@$(BIN)/python -m ordergate.wire.documents docs
