@@ -151,8 +151,8 @@ async def _judge(desk: Desk, history: _History) -> None:
 
 @asynccontextmanager
 async def _running(gateway: Supervisor, simulator_url: str) -> AsyncIterator[Desk]:
-    await gateway.start()
     try:
+        await gateway.start()
         await gateway.ready(limit_seconds=25)
         async with open_desk(gateway.nats_url, simulator_url) as desk:
             yield desk
