@@ -7,10 +7,10 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env docker-test up demo test test-peers check format bench simulate chaos cluster-test docs restore-test sbom audit lock clean
+.PHONY: help env docker-test up demo test test-peers k8s-check check format bench simulate chaos cluster-test docs restore-test sbom audit lock clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
 
 env:  ## make .venv as requirements/dev.lock says
 	@$(PYTHON) -I requirements/environment.py dev
@@ -27,6 +27,10 @@ test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
 test-peers: env  ## drive the simulator with unmodified public clients of the exchanges
 	@$(PYTHON) -I requirements/environment.py peers
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance/peers
+
+k8s-check: env  ## render deploy/k8s, hold it against the schemas of Kubernetes and against our own rules
+	@$(PYTHON) -I requirements/environment.py kubernetes
+	@$(BIN)/python -m pytest tests/kubernetes
 
 check: env  ## format, lint, strict types, import contracts, house tests
 	@$(BIN)/ruff format --check --quiet .
@@ -70,6 +74,7 @@ docs: env  ## write the generated documents again
 	@$(BIN)/python -m ordergate.wire.documents docs
 
 # One resolution, bench.lock; the others are parts of it, so the same versions are tested, measured and run.
+# kubernetes.lock holds only what comes to dev: what its packages need is there already, or (of the one with kubectl in it) not needed.
 # A lock keeps what it has unless its .in asks for more; make lock UPGRADE=--upgrade takes what is new.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
@@ -79,6 +84,7 @@ lock: env  ## write requirements/*.lock from *.in
 	@$(COMPILE) $(PRODUCTION) requirements/dev.in requirements/bench.in --output-file requirements/bench.lock >/dev/null
 	@$(COMPILE) $(PRODUCTION) requirements/dev.in --constraint requirements/bench.lock --output-file requirements/dev.lock >/dev/null
 	@$(COMPILE) $(PRODUCTION) requirements/dev.in requirements/peers.in --constraint requirements/bench.lock --output-file requirements/peers.lock >/dev/null
+	@$(COMPILE) --no-deps requirements/kubernetes.in --constraint requirements/bench.lock --output-file requirements/kubernetes.lock >/dev/null
 	@$(COMPILE) $(PRODUCTION) --constraint requirements/dev.lock --output-file requirements/runtime.lock >/dev/null
 
 clean:  ## remove the environment, caches and build results
