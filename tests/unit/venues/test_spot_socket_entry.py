@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -29,6 +30,7 @@ from ordergate.ports.venue import (
     Unknown,
 )
 from ordergate.runtime.clock import SystemClock
+from ordergate.runtime.settings import AccountSettings
 from ordergate.trading.errors import Misconfigured, Unreadable
 from ordergate.trading.ids import KeyId, VenueName, VenueOrderId
 from ordergate.venues.binance.websocket_api import Frames
@@ -319,3 +321,28 @@ def test_venue_that_declares_no_socket_refuses_it(venue: str) -> None:
     )
     with pytest.raises(Misconfigured, match="order_entry"):
         open_by_name(VenueName(venue), opening)
+
+
+@pytest.mark.parametrize(("wish", "is_socket"), [(None, False), (OrderEntry.REST, False), (OrderEntry.SOCKET, True)])
+def test_without_a_wish_the_first_declared_way_is_taken(wish: OrderEntry | None, is_socket: object) -> None:
+    client = open_by_name(
+        VenueName("binance-spot"),
+        Opening(
+            url="http://127.0.0.1:1",
+            clock=SystemClock(),
+            record=lambda _: None,
+            draw=random.random,
+            key=make_key(public=KEY, secret=SECRET),
+            order_entry=wish,
+        ),
+    )
+    assert isinstance(client, BinanceSpotTrading)
+    assert (client.entry is not None) is is_socket
+
+
+def test_an_account_names_the_way_of_its_orders() -> None:
+    given = {"venue": "binance-spot", "account": "main", "base_url": "https://venue.example", "symbols": ["BTCUSDT"]}
+    assert AccountSettings.model_validate({**given, "order_entry": "socket"}).order_entry is OrderEntry.SOCKET
+    assert AccountSettings.model_validate(given).order_entry is None
+    with pytest.raises(ValidationError):
+        AccountSettings.model_validate({**given, "order_entry": "pigeon"})
