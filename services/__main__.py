@@ -7,11 +7,13 @@ import signal
 import sys
 from pathlib import Path
 
+from ordergate.runtime.identities import Identities
 from ordergate.runtime.server import free_port
 from ordergate.trading.errors import OrdergateError
 from ordergate.trading.ids import VenueName
 from ordergate.venues.registry import find_venue
 from services.development import VENUE, Development, write_development
+from services.identities import OPERATOR, write_identities
 from services.supervisor import Ports, Supervisor
 
 READY_SECONDS = 30.0
@@ -22,6 +24,7 @@ ENVIRONMENT = """environment:
   ORDERGATE_NATS_PORT       4222; 0 picks one, as for the next two
   ORDERGATE_SIMULATOR_PORT  8700
   ORDERGATE_METRICS_PORT    8720 and up
+  ORDERGATE_IDENTITIES      1: the bus lets in only who has an identity, each with its own rights; an operator's is made too
   ORDERGATE_SYNC            always: the bus writes to disk before it acknowledges; anything else: relaxed
 """
 
@@ -41,7 +44,12 @@ def supervisor_from_environment() -> Supervisor:
     configured = os.environ.get("ORDERGATE_CONFIG")
     if configured:
         return Supervisor(
-            home=home, installation=Path(configured), simulator_document=None, ports=ports, sync_always=sync_always
+            home=home,
+            installation=Path(configured),
+            simulator_document=None,
+            ports=ports,
+            sync_always=sync_always,
+            identities=_identities(home, Path(configured)),
         )
     venue = find_venue(VenueName(os.environ.get("ORDERGATE_VENUE", VENUE))).declaration.venue
     written = write_development(home, Development(venue=venue), simulator_port=ports.simulator)
@@ -51,7 +59,15 @@ def supervisor_from_environment() -> Supervisor:
         simulator_document=written.simulator,
         ports=ports,
         sync_always=sync_always,
+        identities=_identities(home, written.installation),
     )
+
+
+def _identities(home: Path, installation: Path) -> Identities | None:
+    """Those in the home's folder `identities`, with what is missing made; None where they are not wanted."""
+    if os.environ.get("ORDERGATE_IDENTITIES", "0") in {"", "0"}:
+        return None
+    return write_identities(home, installation)
 
 
 async def main() -> int:
@@ -86,6 +102,8 @@ def _say_where(supervisor: Supervisor) -> None:
     simulator = supervisor.simulator_url if supervisor.simulator_document else "none: your own configuration"
     _say(f"bus        {supervisor.nats_url}")
     _say(f"simulator  {simulator}")
+    if supervisor.identities is not None:
+        _say(f"identities {supervisor.identities.folder}; for the command: ORDERGATE_NATS_SEED_FILE=.../{OPERATOR}.nk")
     for name, port in supervisor.health.items():
         _say(f"{name:<18} http://127.0.0.1:{port}/ready  /live  /metrics")
     _say(f"files      {supervisor.home}")

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ordergate.runtime.exits import EXIT_MISCONFIGURED
+from ordergate.runtime.identities import Identities
 from ordergate.runtime.server import EmbeddedServer, free_port
 from ordergate.trading.errors import BusUnavailable, Misconfigured, OrdergateError, Unavailable
 from ordergate.wire.streams import FILL_STREAMING, ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING
@@ -78,6 +79,8 @@ class Supervisor:
     simulator_document: Path | None
     ports: Ports
     sync_always: bool = True
+    identities: Identities | None = None
+    """Given: the bus lets in who stands there and nobody else, and every service bears its own."""
     environment: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """For single parts, by their names; these are the last word."""
@@ -114,7 +117,10 @@ class Supervisor:
         """Bus, declarations, simulator, services. Raises Misconfigured, PartFailed, BusUnavailable."""
         logs = self.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self._bus = EmbeddedServer(self.home / "bus", port=self.ports.nats, sync_always=self.sync_always)
+        authorization = None if self.identities is None else self.identities.authorization
+        self._bus = EmbeddedServer(
+            self.home / "bus", port=self.ports.nats, sync_always=self.sync_always, authorization=authorization
+        )
         await asyncio.to_thread(self._bus.start)
         self._keep(self._keep_bus(self._bus))
         await self._provision(logs)
@@ -173,6 +179,7 @@ class Supervisor:
             **self.environment,
             "ORDERGATE_CONFIG": str(self.installation),
             "ORDERGATE_NATS_URL": self.nats_url,
+            **self._identity(module or name),
             **more,
             **self.overrides.get(name, {}),
         }
@@ -180,6 +187,11 @@ class Supervisor:
         part = Part(name, command, environment, logs / f"{name}.log")
         self.parts[name] = part
         return part
+
+    def _identity(self, module: str) -> Mapping[str, str]:
+        if self.identities is None:
+            return {}
+        return {"ORDERGATE_NATS_SEED_FILE": str(self.identities.seed_file(module))}
 
     async def _provision(self, logs: Path) -> None:
         part = self._part("provision", logs, {})

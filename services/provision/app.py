@@ -19,7 +19,7 @@ async def run(environment: Environment) -> int:
     log = structlog.get_logger(NAME)
     try:
         installation = environment.installation()
-        bus = await connect(environment.nats_url, service=NAME, nkey_seed_file=environment.nats_seed_file)
+        bus = await connect(environment.nats_url, service=NAME, access=environment.access)
         try:
             created = await provision(bus.jetstream, declared(installation))
         finally:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ordergate.runtime.server import free_port
 from services.development import Development, write_development
+from services.identities import write_identities
 from services.supervisor import BUS, SIMULATOR, Ports, Supervisor
 
 T = TypeVar("T")
@@ -76,6 +77,16 @@ class System:
         self.wait_ready(limit_seconds=limit_seconds)
         return time.monotonic() - began
 
+    def reload_bus(self) -> None:
+        """Returns when the bus has read its identities again."""
+        said = "Reloaded server configuration"
+        before = self.logs()["nats-server"].count(said)
+        os.kill(self.pids()[BUS], signal.SIGHUP)
+        began, pause = time.monotonic(), threading.Event()
+        while self.logs()["nats-server"].count(said) == before:
+            assert time.monotonic() - began < READY_SECONDS, "the bus does not reload"
+            pause.wait(LOOK_AGAIN_SECONDS)
+
     def wait_ready(self, *, limit_seconds: float = READY_SECONDS) -> None:
         """Block until every service says that it is ready. Raises Unavailable."""
         self.run(self.supervisor.ready(limit_seconds=limit_seconds))
@@ -93,6 +104,7 @@ def running_system(
     environment: Mapping[str, str] | None = None,
     sync_always: bool = True,
     change: Callable[[str], str] = str,
+    identities: bool = False,
 ) -> Iterator[System]:
     """Started and ready; all processes have ended after the block. Ports are picked. change: what else the installation is to say."""
     loop = asyncio.new_event_loop()
@@ -108,6 +120,7 @@ def running_system(
         ports=ports,
         sync_always=sync_always,
         environment=environment or {},
+        identities=write_identities(home, written.installation) if identities else None,
     )
     system = System(home=home, supervisor=supervisor, _loop=loop)
     try:

@@ -24,7 +24,7 @@ from ordergate.trading.order import OrderType, PositionSide, Rounding, Side, Sta
 from ordergate.wire.subjects import token
 
 SHARED_FLAGS = frozenset({"--json"})
-SHARED_OPTIONS = frozenset({"--url", "--venue", "--account", "--strategy", "--timeout"})
+SHARED_OPTIONS = frozenset({"--url", "--venue", "--account", "--strategy", "--timeout", "--seed-file", "--ca-file"})
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _HELP = """Place, cancel, watch and explain orders, and stop everything.
 
@@ -93,6 +93,12 @@ def shared(
     venue: Annotated[str, typer.Option(envvar="ORDERGATE_VENUE")] = "zetarium",
     account: Annotated[str, typer.Option(envvar="ORDERGATE_ACCOUNT")] = "main",
     strategy: Annotated[str, typer.Option(envvar="ORDERGATE_STRATEGY", help="whose orders")] = "manual",
+    seed_file: Annotated[
+        Path | None, typer.Option(envvar="ORDERGATE_NATS_SEED_FILE", help="of the operator's identity")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(envvar="ORDERGATE_NATS_CA_FILE", help="certificates that vouch for the bus")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="seconds to wait; each command has its own default")] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON document; one object a line where it goes on")] = False,
 ) -> None:
@@ -109,6 +115,8 @@ def shared(
         strategy=StrategyName(strategy),
         as_json=json,
         timeout_seconds=timeout,
+        seed_file=seed_file,
+        authority_file=ca_file,
         given=frozenset(name for name, source in sources.items() if source != "DEFAULT"),
         typed=frozenset(name for name, source in sources.items() if source == "COMMANDLINE"),
     )
@@ -335,6 +343,61 @@ def sign(
         scheme=scheme, key_file=key_file, password_file=password_file, payload=os.fsencode(payload), path=path
     )
     return signing.sign(wanted, as_json=context.obj.as_json)
+
+
+identity = typer.Typer(help="Who may do what on the bus: add, list, remove.", rich_markup_mode=None)
+app.add_typer(identity, name="identity")
+Folder = Annotated[Path, typer.Option(envvar="ORDERGATE_IDENTITIES_FOLDER", help="where seeds and register are")]
+Installed = Annotated[Path, typer.Option("--config", envvar="ORDERGATE_CONFIG", help="the installation's TOML file")]
+_FOLDER, _INSTALLED = Path("identities"), Path(".ordergate/ordergate.toml")
+
+
+class Bearing(StrEnum):
+    SERVICES = "services"
+    OPERATOR = "operator"
+    STRATEGY = "strategy"
+    CONSUMER = "consumer"
+
+
+@identity.command("add")
+def identity_add(
+    context: typer.Context,
+    kind: Annotated[Bearing, typer.Argument(help="services: provision and all services that have none yet")],
+    name: Annotated[
+        str | None, typer.Argument(help="of a strategy as it calls itself; --strategy says otherwise")
+    ] = None,
+    at: Annotated[list[str] | None, typer.Option(help="venue/account; may stand more than once")] = None,
+    folder: Folder = _FOLDER,
+    config: Installed = _INSTALLED,
+) -> int:
+    """Make a seed, for its bearer alone, and tell the bus's configuration of it."""
+    from ordergate.cli import identifying  # noqa: PLC0415 - see the law of this room
+
+    return identifying.add(context.obj, kind.value, name, at=tuple(at or ()), folder=folder, config=config)
+
+
+@identity.command("list")
+def identity_list(context: typer.Context, folder: Folder = _FOLDER) -> int:
+    """List who there is, with the public keys."""
+    from ordergate.cli import identifying  # noqa: PLC0415 - see the law of this room
+
+    return identifying.show(context.obj, folder)
+
+
+@identity.command("remove")
+def identity_remove(context: typer.Context, name: str, folder: Folder = _FOLDER, config: Installed = _INSTALLED) -> int:
+    """Take an identity away: its seed is deleted, and the bus closes its connections when it is told."""
+    from ordergate.cli import identifying  # noqa: PLC0415 - see the law of this room
+
+    return identifying.remove(context.obj, name, folder, config)
+
+
+@identity.command("write")
+def identity_write(context: typer.Context, folder: Folder = _FOLDER, config: Installed = _INSTALLED) -> int:
+    """Write the bus's authorization file again, after an account was added or with a new version."""
+    from ordergate.cli import identifying  # noqa: PLC0415 - see the law of this room
+
+    return identifying.write(context.obj, folder, config)
 
 
 keys = typer.Typer(help="The installation's keys: list, verify, rotate, revoke.", rich_markup_mode=None)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ordergate.trading.errors import BusUnavailable
@@ -31,6 +32,8 @@ class Caller:
     strategy: StrategyName
     as_json: bool
     timeout_seconds: float | None
+    seed_file: Path | None = None
+    authority_file: Path | None = None
     given: frozenset[str] = frozenset()
     typed: frozenset[str] = frozenset()
 
@@ -63,7 +66,13 @@ async def open_line(caller: Caller, *, limit_seconds: float) -> AsyncGenerator[L
 
     _be_quiet()
     connection = Connection(Client(), total_seconds=min(CONNECT_SECONDS_MAX, limit_seconds))
-    await connection.open(caller.url, name=NAME, options={})
+    await connection.open(
+        caller.url,
+        name=NAME,
+        options={},
+        nkey_seed_file=caller.seed_file,
+        authority_file=caller.authority_file,
+    )
     connection.total_seconds = limit_seconds
     gateway = Gateway(
         connection,
@@ -81,7 +90,7 @@ async def open_line(caller: Caller, *, limit_seconds: float) -> AsyncGenerator[L
 @asynccontextmanager
 async def open_bus(caller: Caller, *, limit_seconds: float) -> AsyncGenerator["Bus", None]:
     """The bus as the services see it, for what only they and operators do. Raises BusUnavailable."""
-    from ordergate.runtime.connection import connect  # noqa: PLC0415 - see the law of this room
+    from ordergate.runtime.connection import Access, connect  # noqa: PLC0415 - see the law of this room
     from ordergate.runtime.jetstream import Limits  # noqa: PLC0415
 
     _be_quiet()
@@ -91,6 +100,7 @@ async def open_bus(caller: Caller, *, limit_seconds: float) -> AsyncGenerator["B
             bus = await connect(
                 caller.url,
                 service=NAME,
+                access=Access(seed_file=caller.seed_file, authority_file=caller.authority_file),
                 limits=Limits(try_seconds=min(2.0, limit_seconds), total_seconds=limit_seconds),
             )
     except (TimeoutError, OSError) as error:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ordergate.client.connection import PAUSE_SECONDS, Connection
-from ordergate.client.replay import Received, Replay, Start
+from ordergate.client.replay import Received, Replay, Start, last
 from ordergate.trading.amounts import add
 from ordergate.trading.errors import BusUnavailable, Misuse, StillWaiting
 from ordergate.trading.fills import Fill
@@ -186,7 +186,7 @@ class Fills:
 
     async def _published(self) -> bytes | None:
         try:
-            return await self._connection.last(streams.AUDIT, subjects.fills_statement(self._venue, self._account))
+            return await last(self._connection, streams.AUDIT, subjects.fills_statement(self._venue, self._account))
         except BusUnavailable:
             return None
 

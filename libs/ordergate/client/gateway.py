@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from nats.aio.client import Client
@@ -12,7 +13,7 @@ from nats.aio.client import Client
 from ordergate.client.connection import TOTAL_SECONDS, Connection
 from ordergate.client.fills import Fills
 from ordergate.client.intents import VALID_FOR_MS, PlacedTerms, build, message_id, new_intent_id
-from ordergate.client.replay import Received, Replay, Start
+from ordergate.client.replay import Received, Replay, Start, last
 from ordergate.trading.errors import BusUnavailable, InvalidIntent, Misuse, StillWaiting
 from ordergate.trading.ids import (
     AccountName,
@@ -74,18 +75,28 @@ async def connect(
     account: str,
     strategy: str,
     limit_seconds: float = TOTAL_SECONDS,
+    nkey_seed_file: Path | None = None,
+    authority_file: Path | None = None,
     now_ms: Callable[[], int] | None = None,
     **options: Any,
 ) -> AsyncGenerator["Gateway", None]:
     """A gateway for one strategy on one account.
 
-    limit_seconds: how long a call may wait for the bus. options go to nats-py (credentials, TLS, inbox_prefix).
-    Raises InvalidToken for a name that cannot stand on the bus, BusUnavailable when there is no bus within the limit.
+    limit_seconds: how long a call may wait for the bus. nkey_seed_file: of the strategy's identity, where the bus asks for one; answers then go
+    to an inbox of its own. authority_file: certificates of those whose word on the bus's certificate counts (tls://). options go to nats-py.
+    Raises InvalidToken for a name that cannot stand on the bus, BusUnavailable when there is no bus within the limit, UnsafeKeyFile, Misconfigured
+    when the bus does not know the identity. What an identity may not do raises Denied, here and in every call.
     """
     for name in (venue, account, strategy):
         subjects.token(name)
     connection = Connection(Client(), total_seconds=limit_seconds)
-    await connection.open(url, name=f"strategy {strategy}", options=options)
+    await connection.open(
+        url,
+        name=f"strategy {strategy}",
+        options=options,
+        nkey_seed_file=nkey_seed_file,
+        authority_file=authority_file,
+    )
     gateway = Gateway(
         connection,
         venue=VenueName(venue),
@@ -278,7 +289,7 @@ class Gateway:
     async def order(self, client_order_id: str) -> Order | None:
         """The order as the ledger has it now; None: the ledger has none of that id. Raises BusUnavailable."""
         guard = subjects.order_guard(self.venue, self.account, ClientOrderId(client_order_id))
-        data = await self._connection.last(streams.ORDERS, guard)
+        data = await last(self._connection, streams.ORDERS, guard)
         return None if data is None else facts.order_record(facts.parse(data), sequence=0, stored_at_ms=0).order
 
     # Below.

@@ -37,11 +37,12 @@ _log = logging.getLogger("ordergate.client")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Where a reading begins: at a stream sequence (inclusive), at a time, with the last message of each subject, or now (all None)."""
+    """Where a reading begins: at a stream sequence (inclusive), at a time, with the last message of each subject or of all, or now (all None)."""
 
     sequence: int | None = None
     time_ms: int | None = None
     last_per_subject: bool = False
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +168,6 @@ class Replay(Generic[T]):
         deadline = self._now() + self._connection.total_seconds
         while True:
             try:
-                await self._pin()
                 await self._consume()
             except BusUnavailable:
                 if self._now() >= deadline:
@@ -175,15 +175,6 @@ class Replay(Generic[T]):
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
-
-    async def _pin(self) -> None:
-        """`Now` becomes a sequence, so that nothing stored while a consumer is replaced is missed."""
-        start = self._start
-        if start.sequence is not None or start.time_ms is not None or start.last_per_subject:
-            return
-        answer = await self._connection.api(f"STREAM.INFO.{self._stream}")
-        self._check(answer)
-        self._start = Start(sequence=answer["state"]["last_seq"] + 1)
 
     async def _consume(self) -> None:
         self._reset()
@@ -195,11 +186,16 @@ class Replay(Generic[T]):
             self._subscription = await client.subscribe(inbox, cb=self._taker(self._consumer))
         except nats.errors.Error as error:
             raise BusUnavailable(f"no subscription: {error!r}") from error
+        # One filter stands in the subject too, where the bus's permissions see it.
+        shown = f".{self._filters[0]}" if len(self._filters) == 1 else ""
         answer = await self._connection.api(
-            f"CONSUMER.CREATE.{self._stream}.{self._consumer}",
+            f"CONSUMER.CREATE.{self._stream}.{self._consumer}{shown}",
             {"stream_name": self._stream, "config": self._configuration()},
         )
         self._check(answer)
+        if self._start == Start():
+            # `Now` becomes a sequence, so that nothing stored while a consumer is replaced is missed.
+            self._start = Start(sequence=answer["delivered"]["stream_seq"] + 1)
         self._pending = answer.get("num_pending", 0)
         await self._refill()
 
@@ -210,19 +206,27 @@ class Replay(Generic[T]):
             "mem_storage": True,
             "num_replicas": 1,
             "inactive_threshold": INACTIVE_SECONDS * NANOSECONDS,
-            "filter_subjects": list(self._filters),
+            **(
+                {"filter_subject": self._filters[0]}
+                if len(self._filters) == 1
+                else {"filter_subjects": list(self._filters)}
+            ),
             **self._policy(),
         }
 
     def _policy(self) -> dict[str, Any]:
         if self.received_sequence:
             return {"deliver_policy": "by_start_sequence", "opt_start_seq": self.received_sequence + 1}
+        if self._start.last:
+            return {"deliver_policy": "last"}
         if self._start.last_per_subject:
             return {"deliver_policy": "last_per_subject"}
         if self._start.time_ms is not None:
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self._start.time_ms)
             return {"deliver_policy": "by_start_time", "opt_start_time": moment.isoformat().replace("+00:00", "Z")}
-        return {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, self._start.sequence or 1)}
+        if self._start.sequence is None:
+            return {"deliver_policy": "new"}
+        return {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, self._start.sequence)}
 
     def _check(self, answer: dict[str, Any]) -> None:
         error = answer.get("error")
@@ -359,3 +363,15 @@ class Replay(Generic[T]):
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+async def last(connection: Connection, stream: str, subject: str) -> bytes | None:
+    """The last message under a subject, read as a strategy may: the bus's permissions see no subject in any other request. Raises BusUnavailable."""
+    start = Start(last=True)
+    filters = (subject,)
+    async with Replay(
+        connection, stream=stream, filters=filters, start=start, read=lambda got: got, follow=False
+    ) as found:
+        async for received in found:
+            return received.data
+    return None

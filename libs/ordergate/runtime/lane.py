@@ -18,7 +18,7 @@ from ordergate.runtime.delivery import Answer, LaneDelivery, Raw
 from ordergate.runtime.graveyard import Graveyard
 from ordergate.runtime.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, Refusal
 from ordergate.runtime.pull import Pull
-from ordergate.trading.errors import BusUnavailable, Unavailable, Unreadable
+from ordergate.trading.errors import BusUnavailable, Denied, Unavailable, Unreadable
 from ordergate.trading.ids import derive_error_id
 from ordergate.wire.streams import ConsumerSpec
 
@@ -213,7 +213,7 @@ class Lane:
         """One call of the handler, its exception turned into an answer. Returns how often it has failed now."""
         try:
             await self._handler(delivery)
-        except Unavailable:
+        except (Unavailable, Denied):  # no fault of the message: nothing is lost while an operator mends it
             await self._retry(delivery, failures)
             return failures + 1
         except (Unreadable, ValueError) as error:
@@ -247,7 +247,7 @@ class Lane:
         while not self._stopping.is_set():
             try:
                 await delivery.bury(reason=reason, error_id=error_id)
-            except BusUnavailable:
+            except (BusUnavailable, Denied):
                 await self._pause(_RETRY_MAX_SECONDS)
             else:
                 return

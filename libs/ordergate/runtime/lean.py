@@ -22,7 +22,8 @@ from typing_extensions import override
 
 from ordergate.runtime.shortcut import Shortcut
 from ordergate.runtime.transport import Draw, Sink, Transport
-from ordergate.trading.errors import Misuse
+from ordergate.trading.errors import Denied, Misuse
+from ordergate.wire.denials import Denial
 
 NO_RESPONDERS = b"NATS/1.0 503"
 _SWEEP_SECONDS = 0.1
@@ -212,7 +213,8 @@ class Requests:
         self._client = client
         self._prefix = f"{inbox}.{draw(8)}."
         self._tokens = itertools.count()
-        self._waiting: dict[bytes, tuple[asyncio.Future[Reply], float]] = {}
+        self._waiting: dict[bytes, tuple[asyncio.Future[Reply], float, str]] = {}
+        self._deaf: Denied | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0  # of the timer
         self._loop = asyncio.get_running_loop()
@@ -221,20 +223,36 @@ class Requests:
         await self._client.listen(self._prefix + "*", self._take, settle=False)
         self._client.when_lost(self._lose_all)
 
+    def deny(self, denial: Denial) -> None:
+        """The server has denied something on this connection: whoever waits for an answer to it waits in vain."""
+        if denial.action == "subscription":
+            if denial.concerns(self._prefix + "*"):
+                self._deaf = denial.error(self._prefix + "*")
+                self._lose_all(self._deaf)
+            return
+        for token, (future, _, subject) in list(self._waiting.items()):
+            if denial.concerns(subject):
+                del self._waiting[token]
+                if not future.done():
+                    future.set_exception(denial.error(subject))
+
     def stop(self) -> None:
         self._lose_all()
         if self._timer is not None:
             self._timer.cancel()
 
     def ask(self, subject: str, payload: bytes, *, seconds: float, headers: bytes = b"") -> asyncio.Future[Reply]:
-        """Send and return the future of the answer. It raises Unanswered; nothing is sent later than now."""
+        """Send and return the future of the answer. It raises Unanswered, or Denied; nothing is sent later than now."""
         future: asyncio.Future[Reply] = self._loop.create_future()
+        if self._deaf is not None:
+            future.set_exception(self._deaf)
+            return future
         token = b"%x" % next(self._tokens)
         if not self._client.post(subject, payload, reply=self._prefix + token.decode(), headers=headers):
             future.set_exception(Unanswered("not connected"))
             return future
         deadline = self._loop.time() + seconds
-        self._waiting[token] = (future, deadline)
+        self._waiting[token] = (future, deadline, subject)
         if self._timer is None or deadline < self._due - _SWEEP_SECONDS:
             self._sweep_at(deadline)
         return future
@@ -257,19 +275,19 @@ class Requests:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for token in [token for token, (_, deadline) in self._waiting.items() if deadline <= now]:
-            future, _ = self._waiting.pop(token)
+        for token in [token for token, (_, deadline, _) in self._waiting.items() if deadline <= now]:
+            future, _, _ = self._waiting.pop(token)
             if not future.done():
                 future.set_exception(Unanswered("time-out"))
         self._timer = None
         if self._waiting:
-            self._sweep_at(min(deadline for _, deadline in self._waiting.values()))
+            self._sweep_at(min(deadline for _, deadline, _ in self._waiting.values()))
 
-    def _lose_all(self) -> None:
+    def _lose_all(self, why: Denied | None = None) -> None:
         waiting, self._waiting = self._waiting, {}
-        for future, _ in waiting.values():
+        for future, _, _ in waiting.values():
             if not future.done():
-                future.set_exception(Unanswered("connection lost"))
+                future.set_exception(why or Unanswered("connection lost"))
 
 
 def _looked_at(done: asyncio.Future[None]) -> None:

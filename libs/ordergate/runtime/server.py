@@ -51,12 +51,20 @@ class Membership:
 class EmbeddedServer:
     """One nats-server process with JetStream in `directory`. The port stays the same over restarts, also if 0 picked it.
 
+    authorization: the block that says who may do what (runtime.identities); None: whoever reaches the port may do everything.
     membership: it is one node of several; it takes connections before the cluster has a leader, so ask `sickness`.
     """
 
     def __init__(
-        self, directory: Path, *, port: int = 0, sync_always: bool = True, membership: Membership | None = None
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        sync_always: bool = True,
+        membership: Membership | None = None,
+        authorization: Path | None = None,
     ) -> None:
+        self._authorization = authorization
         self._membership = membership
         self._directory = directory
         self._port = port or free_port()
@@ -124,6 +132,11 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def reload(self) -> None:
+        """Read the authorization again: connections go on with the new rights, those of who was removed are closed."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """kill -9."""
         if self._process is not None:
@@ -153,6 +166,9 @@ class EmbeddedServer:
         sync = "sync_interval: always" if self._sync_always else ""
         node = self._membership
         cluster = "" if node is None else _cluster(node)
+        # Relative to this file: the server takes every path as that.
+        block = self._authorization
+        include = "" if block is None else f"include {json.dumps(os.path.relpath(block, self._directory))}\n"
         return f"""
 listen: "127.0.0.1:{self._port}"
 http: "127.0.0.1:-1"
@@ -164,7 +180,7 @@ jetstream {{
   store_dir: {json.dumps(str(self._directory / "store"))}
   {sync}
 }}
-{cluster}"""
+{include}{cluster}"""
 
 
 def _cluster(node: Membership) -> str:

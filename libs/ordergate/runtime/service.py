@@ -16,7 +16,8 @@ from typing import Any
 
 import structlog
 from faststream import FastStream
-from faststream.nats import NatsBroker, NatsMessage, NatsRoute, NatsRouter
+from faststream.nats import NatsBroker, NatsMessage, NatsNKey, NatsRoute, NatsRouter
+from faststream.security import BaseSecurity
 
 from ordergate.access.opening import ShareBudget
 from ordergate.ports.bus import Handler, Publisher
@@ -56,6 +57,7 @@ from ordergate.runtime.shared_budgets import SharedBudgets
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.tracing import order_trace
 from ordergate.trading.errors import BusUnavailable, Misconfigured
+from ordergate.wire.denials import denial_of
 from ordergate.wire.streams import ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING, ConsumerSpec
 
 PROBE_SECONDS = 5.0
@@ -222,7 +224,7 @@ class Service:
                 self._environment.nats_url,
                 service=self._name,
                 when_closed=self._closed,
-                nkey_seed_file=self._environment.nats_seed_file,
+                access=self._environment.access,
             )
             await check(bus.jetstream, declared(installation))
             frame = Frame(
@@ -271,7 +273,9 @@ class Service:
             logger=None,
             graceful_timeout=self._environment.stop_seconds,
             closed_cb=self._closed,
-            **connection_options(self._name),
+            error_cb=self._heard_error,
+            security=_security(self._environment),
+            **connection_options(self._name, self._environment.access),
         )
         broker.include_router(NatsRouter(handlers=tuple(frame.routes)))
 
@@ -326,6 +330,16 @@ class Service:
                 self._log.exception("stopping failed")
         await frame.trace.stop()
         frame.log.info("stopped", exit_code=self._exit_code)
+
+    async def _heard_error(self, error: Exception) -> None:
+        """Of the connection on which requests are answered: without one of its subscriptions the service is deaf, e.g. to the kill switch."""
+        denial = denial_of(str(error))
+        if denial is None:
+            self._log.warning("bus connection", error=repr(error))
+        elif denial.action == "publish":  # an answer that came too late
+            self._log.error("the bus denied it", action=denial.action, subject=denial.subject)
+        else:
+            self.fail(str(denial.error()))
 
     async def _closed(self) -> None:
         """nats-py gave the connection up for ever (an -ERR it takes as final): only a new process helps."""
@@ -395,6 +409,13 @@ def _announce(frame: Frame) -> None:
     )
     frame.task("presence", presence.keep)
     frame.at_stop(presence.withdraw)
+
+
+def _security(environment: Environment) -> BaseSecurity | None:
+    tls = environment.access.tls(environment.nats_url)
+    if environment.nats_seed_file is not None:
+        return NatsNKey.from_file(environment.nats_seed_file, ssl_context=tls)
+    return None if tls is None else BaseSecurity(ssl_context=tls)
 
 
 async def _raw_body(message: NatsMessage) -> bytes:

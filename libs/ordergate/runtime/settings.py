@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ordergate.ports.venue import Deviation, IdScope, OrderEntry
+from ordergate.runtime.connection import Access
 from ordergate.trading.errors import Misconfigured
 from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.risk import RiskLimits
@@ -38,7 +39,7 @@ ShardName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}
 
 
 class Environment(BaseSettings):
-    """ORDERGATE_CONFIG, ORDERGATE_SHARD, ORDERGATE_NATS_URL, ORDERGATE_NATS_SEED_FILE, ORDERGATE_INSTANCE, ORDERGATE_HEALTH_PORT, ORDERGATE_LOG_LEVEL.
+    """ORDERGATE_CONFIG, ORDERGATE_SHARD, ORDERGATE_NATS_URL, ORDERGATE_NATS_SEED_FILE, ORDERGATE_NATS_CA_FILE, ORDERGATE_INSTANCE, ORDERGATE_HEALTH_PORT, ORDERGATE_LOG_LEVEL.
 
     shard: whose accounts this process serves; empty: all. nats_url: one address of the bus, or those of its nodes with commas between.
     health_port 0: the system picks one, and the log says which.
@@ -50,11 +51,17 @@ class Environment(BaseSettings):
     shard: str = ""
     nats_url: str = "nats://127.0.0.1:4222"
     nats_seed_file: Path | None = None
+    nats_ca_file: Path | None = None
     instance: str = Field(default_factory=lambda: secrets.token_hex(4), min_length=1)
     health_host: str = "127.0.0.1"
     health_port: Port = 0
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     stop_seconds: float = Field(default=10.0, gt=0)
+
+    @property
+    def access(self) -> Access:
+        """Who this process is on the bus."""
+        return Access(seed_file=self.nats_seed_file, authority_file=self.nats_ca_file)
 
     def installation(self) -> "Installation":
         """The TOML file. Raises Misconfigured, also where it names no such shard as this process is of."""
@@ -280,6 +287,11 @@ class Installation(_Section):
         if missing := [place for place in known if place not in given]:
             raise ValueError(f"no shard serves {', '.join(missing)}; add it to one of {', '.join(shards)}")
         return shards
+
+    @property
+    def places(self) -> tuple[tuple[VenueName, AccountName], ...]:
+        """Every account by its names."""
+        return tuple((account.venue_name, account.account_name) for account in self.accounts)
 
     def served_by(self, shard: str) -> tuple[AccountSettings, ...]:
         """The accounts of a shard; of the empty name all of them. Raises Misconfigured where there is no such shard."""

@@ -12,6 +12,7 @@
     - UnsafeKeyFile           a key file that others can read, or that is not a key
     - WrongKey                a key that cannot do what it is given for: damaged, locked, of another kind, or allowed too much
     - UnknownVenue            no adapter of that name
+    - Denied                  the bus does not permit it to this identity
   x Unavailable               the world is away: the same call may succeed later
     - BusUnavailable          the bus did not answer in the time given
     - StillWaiting            what was waited for has not happened in the time given
@@ -88,6 +89,18 @@ class WrongKey(Misconfigured):
 
 class UnknownVenue(Misconfigured):
     """No adapter of that name."""
+
+
+class Denied(Misconfigured):
+    """The bus does not permit it to this identity."""
+
+    def __init__(self, action: str, subject: str) -> None:
+        super().__init__(
+            f"the bus denies this identity {'to publish to' if action == 'publish' else 'to subscribe to'} {subject}; "
+            "see docs/identities.md for what it may do"
+        )
+        self.action = action
+        self.subject = subject
 
 
 class Unavailable(OrdergateError):

@@ -25,7 +25,7 @@ from ordergate.trading.ids import (
 )
 from ordergate.trading.order import OrderKey, State
 from ordergate.trading.scope import Scope
-from ordergate.wire import keys, messages, streams, subjects
+from ordergate.wire import authorization, keys, messages, streams, subjects
 from ordergate.wire.messages import FACTS, INTENTS, DeadHeaders
 
 Document = dict[str, Any]
@@ -555,7 +555,8 @@ def _keys(bucket: str) -> list[Document]:
 def files() -> dict[str, str]:
     """Every generated file: path below the documents' folder, and text."""
     pages = {f"schemas/{name}.json": schema for name, schema in schemas().items()} | {"asyncapi.json": asyncapi()}
-    return {path: json.dumps(page, indent=2, ensure_ascii=False) + "\n" for path, page in sorted(pages.items())}
+    texts = {path: json.dumps(page, indent=2, ensure_ascii=False) + "\n" for path, page in sorted(pages.items())}
+    return texts | {"identities.md": authorization.page()}
 
 
 def write(folder: Path) -> None:

@@ -102,5 +102,5 @@ def _references(node: object) -> list[str]:
 
 
 def test_no_document_is_a_surprise_to_json() -> None:
-    for text in documents.files().values():
-        assert json.loads(text)
+    for path, text in documents.files().items():
+        assert not path.endswith(".json") or json.loads(text)
