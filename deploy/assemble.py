@@ -51,8 +51,9 @@ OWNERS = (
     "position_tracking",
     "strategy",
     "fills",
+    "operator",
 )
-VOLUMES = ("installation", "simulator", "bus", "bus-data", *(f"secrets/{owner}" for owner in OWNERS))
+VOLUMES = ("installation", "simulator", "bus", "bus-data", "identities", *(f"secrets/{owner}" for owner in OWNERS))
 COMMAND = """#!/opt/bin/python
 import sys
 

@@ -9,8 +9,10 @@ from typing import get_args
 
 import pytest
 
+from ordergate.runtime.identities import Identities
 from ordergate.runtime.settings import Installation, Signer
 from ordergate.simulator.app import running_simulator
+from ordergate.wire.seeds import public_key_of
 from services.prepare.app import prepare
 from services.prepare.certificates import RENEWED_BEFORE, VALID, Server, write_certificates
 from services.prepare.settings import Settings
@@ -34,10 +36,9 @@ def test_each_service_finds_its_own_key_in_a_folder_of_its_own(home: Path) -> No
 
 
 def test_what_is_secret_is_read_by_its_owner_only(home: Path) -> None:
-    shared = {home / "installation/ordergate.toml", home / "installation/authority.pem"}
-    others = {path for path in home.rglob("*") if path.is_file()} - shared
-    secret = {path for path in others if path.name not in {"ordergate.toml", "server.pem"}}
-    assert secret
+    folders = ("secrets/*/*", "simulator/simulator.json", "*/server.key", "identities/*.nk")
+    secret = [path for pattern in folders for path in home.glob(pattern)]
+    assert len(secret) > 20
     assert [path for path in secret if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
@@ -76,3 +77,14 @@ async def _status(port: int, context: ssl.SSLContext) -> bytes:
         return (await reader.readline())[:12]
     finally:
         writer.close()
+
+
+def test_each_program_gets_the_seed_of_its_own_identity_and_the_bus_gets_none(home: Path) -> None:
+    register = Identities(home / "identities")
+    keys = {identity.name: key for identity, key in register.bearers()}
+    handed = {path.parent.name: public_key_of(path) for path in (home / "secrets").glob("*/bus.nk")}
+    assert handed == keys
+    assert {"risk", "order_submission", "provision", "operator", "strategy", "fills"} <= keys.keys()
+    bus = (home / "bus/authorization.conf").read_text()
+    assert all(key in bus for key in keys.values())
+    assert not any((home / "secrets" / name / "bus.nk").read_text().strip() in bus for name in keys)
