@@ -74,7 +74,9 @@ def test_who_heard_nothing_while_the_bus_was_away_is_given_time_when_it_is_back(
     connected_seconds: float,
     deaf: bool,  # noqa: FBT001
 ) -> None:
-    bus: Any = SimpleNamespace(bus=SimpleNamespace(client=SimpleNamespace(connected_seconds=connected_seconds)))
+    bus: Any = SimpleNamespace(
+        bus=SimpleNamespace(client=SimpleNamespace(connected_seconds=connected_seconds)), replicas=1
+    )
     assert _service()._is_deaf(bus, 50.0) is deaf
 
 
