@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help env docker-test up demo test test-peers k8s-check check format bench simulate chaos cluster-test docs restore-test sbom audit lock clean
+.PHONY: help env up demo test test-peers k8s-check check format bench simulate chaos docker-test cluster-test docs restore-test sbom audit lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -52,11 +52,14 @@ simulate: env  ## run histories from seeds on virtual time: VENUE=zetarium|binan
 chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name KINDS=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.chaos
 
+restore-test: env  ## restore the bus of a running system from an older state, recover, and look that nothing was doubled (20 s)
+	@$(BIN)/python -m pytest -o python_files=restoring.py tests/recovery
+
 cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.cluster
 
-restore-test: env  ## restore the bus of a running system from an older state, recover, and look that nothing was doubled (20 s)
-	@$(BIN)/python -m pytest -o python_files=restoring.py tests/recovery
+docker-test: env  ## build the image, start compose, trade, kill containers, compare all books; the last line is the result as JSON
+	@$(BIN)/python -m tests.containers
 
 sbom:  ## write the bill of materials (CycloneDX) to build/sbom.cdx.json
 	@$(PYTHON) -I requirements/sbom.py
@@ -66,9 +69,6 @@ PIP_AUDIT ?= pip-audit
 audit:  ## ask for known vulnerabilities of what runs; skipped where pip-audit or its database cannot be reached
 	@if command -v $(PIP_AUDIT) >/dev/null; then $(PIP_AUDIT) --disable-pip --require-hashes -r requirements/runtime.lock; \
 	else echo "audit: skipped: no pip-audit here"; fi
-
-docker-test: env  ## build the image, start compose, trade, kill containers, compare all books; the last line is the result as JSON
-	@$(BIN)/python -m tests.containers
 
 docs: env  ## write the generated documents again
 	@$(BIN)/python -m ordergate.wire.documents docs
