@@ -153,7 +153,7 @@ async def _started(rendered: Rendered, home: Path, certificates: Path, running: 
         for port, (process, log) in zip(ports, nodes, strict=True):
             while not await _listens(port):
                 assert process.poll() is None, log.read_text()
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0)
     return [f"tls://localhost:{port}" for port in ports]
 
 
