@@ -22,7 +22,7 @@ demo: env  ## run the main job to its end, at VENUE=zetarium|binance-spot|binanc
 	@$(BIN)/python -m examples.demo $(or $(VENUE),zetarium)
 
 test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-peers: env  ## drive the simulator with unmodified public clients of the exchanges
 	@$(PYTHON) -I requirements/environment.py peers
