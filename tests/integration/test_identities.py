@@ -363,16 +363,6 @@ async def test_what_the_matrix_grants_is_not_denied(house: House) -> None:
         assert await bearer.denied_subscriptions(granted.subscribe) == set()
 
 
-@pytest.fixture
-def heard_logs() -> Iterator[None]:
-    """Logging as it is by default, whatever a test before has made of it for the whole process."""
-    before = structlog.get_config()
-    structlog.reset_defaults()
-    yield
-    structlog.configure(**before)
-
-
-@pytest.mark.usefixtures("heard_logs")
 async def test_a_denial_is_an_error_of_its_own_and_names_its_subject(house: House) -> None:
     """Not a time-out: the call ends when the server has spoken, and the log says what was denied."""
     bus = await house.bus("risk")
