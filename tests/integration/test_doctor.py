@@ -46,6 +46,17 @@ async def test_streams_that_are_not_as_declared_are_a_problem(
     assert "services.provision" in of(found, "streams", "PROBLEM")
 
 
+async def test_the_version_of_the_bus_is_the_number_that_the_server_says(
+    bus: Bus, server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that everything was measured with is nothing to warn of."""
+    _, found = await examined(capsys, installation(tmp_path), server.url)
+    [said] = [each for each in found if each["about"] == "bus"]
+    assert said["text"].startswith("nats-server 2.15.")
+    assert "was measured with" not in said["advice"]
+    assert bus.client.server_version == said["text"].split()[1].rstrip(",")
+
+
 async def test_a_restore_that_goes_on_is_a_problem(
     bus: Bus, server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,7 +55,8 @@ class LeanClient(Client):
 
     @property
     def server_version(self) -> str:
-        return str(self.connected_server_version)
+        """As the server says it, e.g. 2.15.1; of the one connected to now, else of the last."""
+        return str(self._server_info.get("version", "unknown"))
 
     async def listen(self, subject: str, sink: Sink, *, settle: bool = True) -> int:
         """Subscribe `sink` and return the subscription's number; it survives reconnects. Returns once the server knows of it.
