@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
+# Many short-lived processes: with no cache of the compiled sources each would compile all of them anew, a quarter of its start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env up demo test test-peers k8s-check check format bench simulate chaos docker-test cluster-test docs restore-test sbom audit lock clean
 
