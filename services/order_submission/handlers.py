@@ -1,12 +1,11 @@
 """One account's order desk: the only sender of orders, and the one place where "send" is decided.
 
 The call of DESIGN 2 is `budget -> timestamp -> append submitting(k) -> check -> sign -> send`. The venue session runs it and asks
-this desk for the two middle steps (`_Attempting.write_ahead`). A request is sent by the very call that wrote its `submitting`, once;
+this desk for the two middle steps (`Attempting.write_ahead`). A request is sent by the very call that wrote its `submitting`, once;
 a redelivered `approved` that meets `submitting` never sends.
 """
 
 import asyncio
-from dataclasses import dataclass
 
 from ordergate.ports.bus import Delivery, Publisher
 from ordergate.ports.clock import Clock
@@ -36,10 +35,12 @@ from ordergate.trading.events import (
     VenueReported,
 )
 from ordergate.trading.ids import ClientOrderId, ErrorId, KeyId, derive_error_id
-from ordergate.trading.lifecycle import apply, is_approved_again, mismatch, unsent_proof
+from ordergate.trading.lifecycle import apply, mismatch, unsent_proof
 from ordergate.trading.order import IN_FLIGHT, Attempt, NonExecution, Order, State
 from ordergate.trading.scope import Scope
 from ordergate.wire.codec import decode_order
+from services.order_submission.attempting import Attempting, proof_of
+from services.order_submission.replacing import Replacing
 
 UNCONFIRMED = "kill_switch_unconfirmed"
 """The switch could not be read within the last second: wait, the bus may come back while the order lives."""
@@ -66,23 +67,6 @@ RETRY_PAUSE_SECONDS = 0.1
 """Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
 
 
-@dataclass(slots=True)
-class _Attempting:
-    """An order in this process's hands. `entry` is the ledger's last word as this desk knows it."""
-
-    entry: Entry
-    proof: NonExecution | None = None  # why the attempt in `entry` cannot execute, once that is proven
-    began: bool = False  # this call of place() wrote its write-ahead
-    stopped: str | None = None  # why the check after the write-ahead said no
-    lost: bool = False  # somebody else wrote: the order is no longer ours to send
-    clock_refusals: int = 0
-    left: bool = False  # to recovery: the bus was restored since
-
-    @property
-    def order(self) -> Order:
-        return self.entry.order
-
-
 class OrderDesk:
     """Submits the approved orders of one account."""
 
@@ -98,13 +82,14 @@ class OrderDesk:
         trace: Trace,
     ) -> None:
         self._trading = trading
+        self._replacing = Replacing(trading=trading, ledger=ledger, clock=clock, trace=trace)
         self._ledger = ledger
         self._publisher = publisher
         self._kill = kill
         self._halt = halt
         self._clock = clock
         self._trace = trace
-        self._in_hand: dict[ClientOrderId, _Attempting] = {}
+        self.held: dict[ClientOrderId, Attempting] = {}
 
     async def submit(self, delivery: Delivery) -> None:
         """Take one `approved` message to an outcome in the ledger, then acknowledge it."""
@@ -119,21 +104,21 @@ class OrderDesk:
             stored_at_ms=delivery.stored_at_ms,
         )
         order_id = entry.order.key.client_order_id
-        if order_id in self._in_hand:
+        if order_id in self.held:
             # The ack wait ran out while the first delivery still waits for budget. Not acknowledged: that one may die yet.
             await delivery.retry(after_seconds=1.0)
             return
-        if await self._is_left_to_recovery(entry.order):
+        if await self.is_left_to_recovery(entry.order):
             await delivery.retry(after_seconds=RESTORING_AGAIN_SECONDS)
             return
-        attempting = _Attempting(entry=entry, proof=_proof_of(entry.order))
-        self._in_hand[order_id] = attempting
+        attempting = Attempting(entry=entry, proof=proof_of(entry.order))
+        self.held[order_id] = attempting
         began_ns = self._trace.now_ns()
         try:
             if delivery.delivery_count == 1 or await self._may_go_on(attempting):
                 await self._work(attempting)
         finally:
-            del self._in_hand[order_id]
+            del self.held[order_id]
         if attempting.left:
             await delivery.retry(after_seconds=RESTORING_AGAIN_SECONDS)
             return
@@ -154,7 +139,7 @@ class OrderDesk:
         )
         await delivery.ack()
 
-    async def _is_left_to_recovery(self, order: Order) -> bool:
+    async def is_left_to_recovery(self, order: Order) -> bool:
         """Whether the bus was restored since the order was asked for, and status_polling has not read at the venue yet what became of it.
 
         Another history of it, which this ledger has forgotten, may have sent it: so it is neither sent here nor said to be unsent.
@@ -170,7 +155,7 @@ class OrderDesk:
         """End every order in scope that still waits here for its turn; how many. The append also shuts out its own late write-ahead."""
         waiting = [
             held.entry
-            for held in self._in_hand.values()
+            for held in self.held.values()
             if held.order.state is State.APPROVED and scope.covers(held.order.request)
         ]
         for entry in waiting:
@@ -180,14 +165,14 @@ class OrderDesk:
         return len(waiting)
 
     def in_hand(self) -> list[Order]:
-        return [held.order for held in self._in_hand.values()]
+        return [held.order for held in self.held.values()]
 
-    async def _may_go_on(self, attempting: _Attempting) -> bool:
+    async def _may_go_on(self, attempting: Attempting) -> bool:
         """A redelivery: whoever had it before may have gone on, or left it with the proof that its last request never executes."""
         key = attempting.order.key
         last = await self._ledger.last(key.venue, key.account, key.client_order_id)
         if last is not None:
-            attempting.entry, attempting.proof = last, _proof_of(last.order)
+            attempting.entry, attempting.proof = last, proof_of(last.order)
         order = attempting.order
         if order.state not in IN_FLIGHT or order.unexecuted is None:
             return order.state is State.APPROVED
@@ -196,20 +181,20 @@ class OrderDesk:
         await self._clock.sleep(max(0, until_ms - self._clock.now_ms()) / 1000)
         return True
 
-    async def _work(self, attempting: _Attempting) -> None:
+    async def _work(self, attempting: Attempting) -> None:
         while True:
-            reason = self._stopped(attempting.order)
+            reason = self.stopped(attempting.order)
             if reason == RESTORED and attempting.proof is None:
                 attempting.left = True
                 return
             if reason is not None and reason != UNCONFIRMED:
-                await self._end_unsent(attempting, reason)
+                await self.end_unsent(attempting, reason)
                 return
             if reason is None and not await self._attempt(attempting):
                 return
             await self._clock.sleep(RETRY_PAUSE_SECONDS)
 
-    async def _attempt(self, attempting: _Attempting) -> bool:
+    async def _attempt(self, attempting: Attempting) -> bool:
         """One call of the venue; True when another attempt may follow because this one is proven not to execute."""
         attempting.began, attempting.stopped = False, None
 
@@ -217,27 +202,27 @@ class OrderDesk:
             return await self._write_ahead(attempting, timestamp_ms, key_id)
 
         remaining_ms = attempting.order.request.expires_at_ms - self._clock.now_ms()
-        outcome = await self._trading.place(
-            attempting.order.request, write_ahead=write_ahead, deadline_seconds=remaining_ms / 1000
-        )
+        request = attempting.order.request
+        place = self._trading.place if request.replaces is None else self._replacing.place
+        outcome = await place(request, write_ahead=write_ahead, deadline_seconds=remaining_ms / 1000)
         return await self._settle(attempting, outcome)
 
-    async def _write_ahead(self, attempting: _Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
+    async def _write_ahead(self, attempting: Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
         order = attempting.order
         now_ms = self._clock.now_ms()
         number = (order.attempt.number if order.attempt else 0) + 1
         attempt = Attempt(number=number, timestamp_ms=timestamp_ms, key_id=key_id, began_at_ms=now_ms)
         fence = _fence_of(order) if attempting.proof is NonExecution.FENCED else None
         event = SubmissionBegan(attempt=attempt, at_ms=now_ms, proof=attempting.proof, fence=fence)
-        if not await self._advance(attempting, event):
+        if not await self.advance(attempting, event):
             return False
         attempting.began = True
         attempting.proof = None
         # Only now: a switch thrown before this line is seen here, one thrown after it finds `submitting` in the ledger.
-        attempting.stopped = self._stopped(attempting.order)
+        attempting.stopped = self.stopped(attempting.order)
         return attempting.stopped is None
 
-    async def _advance(self, attempting: _Attempting, event: SubmissionBegan | EndedUnsent | ProvenUnexecuted) -> bool:
+    async def advance(self, attempting: Attempting, event: SubmissionBegan | EndedUnsent | ProvenUnexecuted) -> bool:
         """Append to the entry in hand; False if somebody else moved the order, which then is no longer ours.
 
         While an attempt that is proven not to execute waits for its successor, polling may have called it unknown and a strategy may
@@ -265,7 +250,7 @@ class OrderDesk:
         attempting.lost = True
         return False
 
-    def _stopped(self, order: Order) -> str | None:
+    def stopped(self, order: Order) -> str | None:
         """Why this order must not be sent at this moment, None if it may."""
         stopped = self._kill.stops(order.request)
         if stopped is not None:
@@ -276,7 +261,7 @@ class OrderDesk:
             return "expired"
         return None if self._kill.is_confirmed() else UNCONFIRMED
 
-    async def _settle(self, attempting: _Attempting, outcome: Outcome) -> bool:
+    async def _settle(self, attempting: Attempting, outcome: Outcome) -> bool:
         if attempting.lost:
             return False
         match outcome:
@@ -285,36 +270,36 @@ class OrderDesk:
             case Throttled() | ClockRefused():
                 return await self._settle_proven(attempting, outcome)
             case Executed() | NotExecuted() | Unknown():
-                await self._fold(attempting, self._evidence(attempting, outcome))
+                await self.fold(attempting, self.evidence(attempting, outcome))
                 if isinstance(outcome, NotExecuted) and outcome.credentials:
                     self._halt.throw(f"credentials refused: {outcome.reason}", outcome.error_id)
                 return False
 
-    async def _settle_not_sent(self, attempting: _Attempting, outcome: NotSent) -> bool:
+    async def _settle_not_sent(self, attempting: Attempting, outcome: NotSent) -> bool:
         if attempting.began:
             attempting.proof = NonExecution.NEVER_SENT
         if attempting.stopped == UNCONFIRMED or (attempting.stopped is None and outcome.retriable):
             return True
-        await self._end_unsent(attempting, attempting.stopped or outcome.reason)
+        await self.end_unsent(attempting, attempting.stopped or outcome.reason)
         return False
 
-    async def _settle_proven(self, attempting: _Attempting, outcome: Throttled | ClockRefused) -> bool:
+    async def _settle_proven(self, attempting: Attempting, outcome: Throttled | ClockRefused) -> bool:
         if isinstance(outcome, Throttled):
             attempting.proof = NonExecution.THROTTLED
-            return await self._tell_unexecuted(attempting, outcome.error_id, retry_after_ms=outcome.retry_after_ms)
+            return await self.tell_unexecuted(attempting, outcome.error_id, retry_after_ms=outcome.retry_after_ms)
         attempting.proof = NonExecution.CLOCK_REFUSED
         attempting.clock_refusals += 1
         if attempting.clock_refusals <= CLOCK_REFUSALS_MAX:
-            return await self._tell_unexecuted(attempting, outcome.error_id)
+            return await self.tell_unexecuted(attempting, outcome.error_id)
         order, now_ms = attempting.order, self._clock.now_ms()
         self._publisher.note_error(outcome.error_id, order.key)
         number = order.attempt.number if order.attempt else 0
         event = VenueRejected(attempt=number, reason="clock_refused", error_id=outcome.error_id, at_ms=now_ms)
-        await self._fold(attempting, event)
+        await self.fold(attempting, event)
         return False
 
-    async def _tell_unexecuted(
-        self, attempting: _Attempting, error_id: ErrorId, *, retry_after_ms: int | None = None
+    async def tell_unexecuted(
+        self, attempting: Attempting, error_id: ErrorId, *, retry_after_ms: int | None = None
     ) -> bool:
         """Put the proof into the ledger, for whoever goes on if this process does not. False: the order is no longer ours."""
         order, proof, now_ms = attempting.order, attempting.proof, self._clock.now_ms()
@@ -329,11 +314,11 @@ class OrderDesk:
             retry_at_ms=None if retry_after_ms is None else now_ms + retry_after_ms,
         )
         try:
-            return await self._advance(attempting, event)
+            return await self.advance(attempting, event)
         except Unavailable:
             return True  # we have the proof all the same, and go on with it
 
-    def _evidence(self, attempting: _Attempting, outcome: Executed | NotExecuted | Unknown) -> LaterEvent:
+    def evidence(self, attempting: Attempting, outcome: Executed | NotExecuted | Unknown) -> LaterEvent:
         order, now_ms = attempting.order, self._clock.now_ms()
         number = order.attempt.number if order.attempt else 0
         if isinstance(outcome, NotExecuted):
@@ -352,12 +337,12 @@ class OrderDesk:
         self._publisher.note_error(error_id, order.key)
         return OutcomeLost(attempt=number, reason=reason, error_id=error_id, at_ms=now_ms)
 
-    async def _end_unsent(self, attempting: _Attempting, reason: str) -> None:
+    async def end_unsent(self, attempting: Attempting, reason: str) -> None:
         """End an order of which nothing can be at the venue. Counts only against the very entry it was decided on."""
         # A budget that does not come in time is the order's time to live running out.
         state = State.EXPIRED if reason in {"expired", "budget_deadline"} else State.CANCELED
         event = self._unsent(attempting.order, state, reason, attempting.proof or NonExecution.NEVER_SENT)
-        await self._advance(attempting, event)
+        await self.advance(attempting, event)
 
     def _unsent(self, order: Order, state: State, reason: str, proof: NonExecution) -> EndedUnsent:
         error_id = _own_error_id(order, reason)
@@ -371,7 +356,7 @@ class OrderDesk:
             attempt=order.attempt.number if order.attempt else 0,
         )
 
-    async def _fold(self, attempting: _Attempting, event: LaterEvent) -> None:
+    async def fold(self, attempting: Attempting, event: LaterEvent) -> None:
         try:
             attempting.entry = await append_evidence(self._ledger, attempting.entry, event)
         except TransitionRefused:
@@ -392,13 +377,6 @@ class Halt:
 
     async def wait(self) -> None:
         await self._thrown.wait()
-
-
-def _proof_of(order: Order) -> NonExecution | None:
-    """Why the last attempt of an order cannot execute, as the ledger says; None where there was none, or nothing says so."""
-    if order.unexecuted is not None:
-        return order.unexecuted.proof
-    return NonExecution.FENCED if is_approved_again(order) else None
 
 
 def _fence_of(order: Order) -> ProvenNotPlaced | None:

@@ -148,7 +148,7 @@ class KillCheckedBefore(OrderDesk):
     """The switch is looked at, then the write-ahead is stored, then the request leaves."""
 
     async def _write_ahead(self, attempting: Any, timestamp_ms: int, key_id: KeyId) -> bool:
-        if self._stopped(attempting.order) is None:
+        if self.stopped(attempting.order) is None:
             await super()._write_ahead(attempting, timestamp_ms, key_id)
             attempting.stopped = None
             return bool(attempting.began)
