@@ -35,7 +35,7 @@ from ordergate.trading.ids import (
 from ordergate.trading.lifecycle import apply, mismatch, unsent_proof
 from ordergate.trading.order import State, VenueView
 from ordergate.wire import subjects
-from ordergate.wire.gate import CancelAllRequest, CancelRequest, Refusal, ReplaceRequest, read_intent
+from ordergate.wire.gate import CancelAllRequest, CancelRequest, Refusal, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome, CancelScope
 from ordergate.wire.subjects import IntentKind
 from services.order_submission.live import LiveOrders
@@ -62,7 +62,7 @@ class Cancellation:
 
 
 class CancelDesk:
-    """Answers cancel, cancel_all and replace intents of one account."""
+    """Answers cancel and cancel_all intents of one account."""
 
     def __init__(
         self,
@@ -96,17 +96,6 @@ class CancelDesk:
                 await self._hear_cancel(delivery, request)
             case CancelAllRequest():
                 await self._hear_cancel_all(delivery, request)
-            case ReplaceRequest():
-                # No venue of ours replaces natively yet (Declaration.native_replace), and a cancel with a new order is two
-                # steps that the strategy can take itself, seeing the outcome of the first.
-                await self._refuse(
-                    delivery,
-                    request.order.strategy,
-                    request.order.intent_id,
-                    IntentKind.REPLACE,
-                    "unsupported_by_venue",
-                    "this venue has no replace; cancel the order, then place the new one",
-                )
             case Refusal():
                 await self._refuse_unreadable(delivery, request)
             case _:
@@ -268,10 +257,10 @@ class CancelDesk:
     async def _settle(self, entry: Entry, outcome: Outcome) -> Cancellation:
         match outcome:
             case Executed():
-                await self._fold_view(entry, outcome.view)
+                await fold_view(self._ledger, entry, outcome.view, at_ms=self._clock.now_ms())
                 return Cancellation(outcome=AnswerOutcome.DONE, reason="canceled")
             case NotExecuted(too_late=True):
-                await self._fold_view(entry, outcome.view)
+                await fold_view(self._ledger, entry, outcome.view, at_ms=self._clock.now_ms())
                 return Cancellation(outcome=AnswerOutcome.TOO_LATE, reason=outcome.reason, error_id=outcome.error_id)
             case NotExecuted(not_found=True):
                 return Cancellation(outcome=AnswerOutcome.NOT_FOUND, reason=outcome.reason, error_id=outcome.error_id)
@@ -288,15 +277,6 @@ class CancelDesk:
                 return Cancellation(outcome=None, reason="unanswered", error_id=outcome.error_id)
             case NotSent():
                 return Cancellation(outcome=None, reason=outcome.reason)
-
-    async def _fold_view(self, entry: Entry, view: VenueView | None) -> None:
-        if view is None or mismatch(entry.order, view) is not None:
-            return  # polling reads the order itself
-        event = VenueReported(view=view, source=Source.CANCEL, at_ms=self._clock.now_ms())
-        try:
-            await append_evidence(self._ledger, entry, event)
-        except TransitionRefused:
-            return
 
     async def _refuse(  # noqa: PLR0917
         self,
@@ -357,6 +337,16 @@ class CancelDesk:
 
     def _error_id(self, delivery: Delivery, reason: str) -> ErrorId:
         return derive_error_id("intents", str(delivery.sequence), reason)
+
+
+async def fold_view(ledger: Ledger, entry: Entry, view: VenueView | None, *, at_ms: int) -> None:
+    """What the answer to a cancel shows of the order, into the ledger. Raises BusUnavailable."""
+    if view is None or mismatch(entry.order, view) is not None:
+        return  # polling reads the order itself
+    try:
+        await append_evidence(ledger, entry, VenueReported(view=view, source=Source.CANCEL, at_ms=at_ms))
+    except TransitionRefused:
+        return
 
 
 def _was_asked_for_before(delivery: Delivery, entry: Entry) -> bool:

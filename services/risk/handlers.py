@@ -1,4 +1,4 @@
-"""One account's gate: every `place` and `close` intent becomes `approved` or `refused`, one at a time.
+"""One account's gate: every `place`, `replace` and `close` intent becomes `approved` or `refused`, one at a time.
 
 A decision is made on a book that holds every decision before it, also those that another replica made (services.risk.turns). The guard of
 the first append (no earlier message of that clientOrderId) is what refuses a repeated intent, so a redelivery after any crash meets its
@@ -18,7 +18,7 @@ from ordergate.ports.venue import Declaration
 from ordergate.trading.amounts import is_bounded
 from ordergate.trading.errors import Unavailable, Unreadable
 from ordergate.trading.events import Approved, ProvenNotPlaced, Reapproved, Refused
-from ordergate.trading.ids import AccountName, ErrorId, IntentId, VenueName, derive_error_id
+from ordergate.trading.ids import AccountName, ClientOrderId, ErrorId, IntentId, VenueName, derive_error_id
 from ordergate.trading.instrument import FilterRefusal, check_terms, incoherent, unsupported
 from ordergate.trading.lifecycle import apply, begin, may_resubmit
 from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, State, Terms
@@ -123,7 +123,7 @@ class RiskDesk:
         placed = self._order_that_closes(request) if isinstance(request, CloseRequest) else request
         if not isinstance(placed, OrderRequest) or placed.validate_only:
             return
-        event = self._decision(replace(placed, intent_sequence=intent.sequence), intent.sequence)
+        event = await self._decision(replace(placed, intent_sequence=intent.sequence), intent.sequence)
         answer = await self._ledger.append(begin(event), event, after=0)
         if answer.entry is not None:
             self._fold.note(answer.entry)
@@ -190,8 +190,8 @@ class RiskDesk:
     async def _decide_order(self, delivery: Delivery, request: OrderRequest) -> ErrorId | None:
         """Append the decision; the errorId if it is a refusal."""
         if not request.validate_only:
-            return await self._append(delivery, request, self._decision(request, delivery.sequence))
-        terms = self._weigh(request)
+            return await self._append(delivery, request, await self._decision(request, delivery.sequence))
+        terms = await self._weigh_with_replaced(request)
         if isinstance(terms, Terms):
             await self._answer(delivery, request, AnswerOutcome.DONE, "valid", "it would have been approved")
             return None
@@ -200,9 +200,9 @@ class RiskDesk:
         await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
         return error_id
 
-    def _decision(self, request: OrderRequest, sequence: int) -> Approved | Refused:
+    async def _decision(self, request: OrderRequest, sequence: int) -> Approved | Refused:
         """What becomes of the order as the book stands now. sequence: of its intent."""
-        terms = self._weigh(request)
+        terms = await self._weigh_with_replaced(request)
         if isinstance(terms, Terms):
             return Approved(request=replace(request, terms=terms), at_ms=self._clock.now_ms())
         reason, message = terms
@@ -212,6 +212,23 @@ class RiskDesk:
             reason=f"{reason}: {message}",
             error_id=_error_id(sequence, reason),
         )
+
+    async def _weigh_with_replaced(self, request: OrderRequest) -> Terms | tuple[str, str]:
+        """The order that it replaces is read first: nothing may come between the book and the decision."""
+        fault = None if request.replaces is None else await self._fault_of_replaced(request, request.replaces)
+        verdict = self._weigh(request)
+        return verdict if fault is None or not isinstance(verdict, Terms) else fault
+
+    async def _fault_of_replaced(self, request: OrderRequest, replaced: ClientOrderId) -> tuple[str, str] | None:
+        """Whatever was asked for before is decided, so an old order that is not in the ledger is none. One that has ended stops the sender, not us."""
+        entry = await self._ledger.last(self._venue, self._account, replaced)
+        if entry is None:
+            return "unknown_order", f"the ledger has no order {replaced} to be replaced"
+        if entry.order.request.strategy != request.strategy:
+            return "not_your_order", f"a strategy replaces its own orders; {replaced} is not one of them"
+        if entry.order.key.symbol != request.key.symbol:
+            return "other_symbol", f"{replaced} is an order of {entry.order.key.symbol}"
+        return None
 
     def _weigh(self, request: OrderRequest) -> Terms | tuple[str, str]:
         """The terms as they will be sent, or why they will not: a stable reason and a sentence."""
@@ -235,6 +252,8 @@ class RiskDesk:
 
     def _lacking(self, request: OrderRequest) -> str | None:
         declaration = self._declaration
+        if request.replaces is not None and not declaration.native_replace:
+            return "this venue has no replace; cancel the order, then place the new one"
         if request.resubmit and not declaration.lookup_is_witness:
             return "nothing at this venue can prove that a request did not execute, so none can be sent again"
         return unsupported(

@@ -73,7 +73,7 @@ def _try_intent(subject: str, data: bytes) -> str:
         address = None
     if address is not None and (address.venue, address.account) != (world.VENUE, world.ACCOUNT):
         world.finish(world.strangers_desk(books, data).hear(delivery))
-    elif address is not None and address.kind in {"cancel", "cancel_all", "replace"}:
+    elif address is not None and address.kind in {"cancel", "cancel_all"}:
         world.finish(world.cancel_desk(books).hear(delivery))
     else:
         world.finish(world.risk_desk(books, world.market()).decide(delivery))

@@ -34,7 +34,7 @@ from ordergate.trading.lifecycle import apply, begin
 from ordergate.trading.order import Order, OrderRequest, State
 from ordergate.trading.position import Position
 from ordergate.wire import codec, gate, subjects
-from ordergate.wire.gate import CancelAllRequest, CancelRequest, CloseRequest, Refusal, ReplaceRequest
+from ordergate.wire.gate import CancelAllRequest, CancelRequest, CloseRequest, Refusal
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome, FillsStatement, SymbolFills
 from ordergate.wire.subjects import IntentKind
 from tests.integration.orders_at_hand import ACCOUNT, BTC, ETH, VENUE, approved, eventually, fill, request
@@ -168,13 +168,14 @@ async def test_every_kind_of_intent_passes_the_gate(gateway: Gateway, services: 
     taken = await services.intents()
     assert [type(one) for one in taken] == [
         OrderRequest,
-        ReplaceRequest,
+        OrderRequest,
         CloseRequest,
         CancelRequest,
         CancelRequest,
         CancelAllRequest,
         CancelAllRequest,
     ]
+    assert [one.replaces for one in taken if isinstance(one, OrderRequest)] == [None, placed.client_order_id]
 
 
 async def test_the_same_intent_twice_is_one_ticket(gateway: Gateway, services: Services) -> None:

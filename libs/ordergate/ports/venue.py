@@ -193,6 +193,15 @@ class Unknown:
 
 Outcome = Executed | NotExecuted | Throttled | ClockRefused | NotSent | Unknown
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """What became of each half of one request that ends an order and places another. One verdict about the whole request is both halves'."""
+
+    canceled: Outcome
+    placed: Outcome
+
+
 WriteAhead = Callable[[int, KeyId], Awaitable[bool]]
 """Given the timestamp (venue ms) and key the request will be signed with; True once it stands in the ledger and every check
 after it has passed. False: nothing is sent (NotSent, not retriable by the session)."""
@@ -219,6 +228,16 @@ class Trading(Protocol):
     async def cancel(self, symbol: Symbol, *, venue_order_id: VenueOrderId) -> Outcome: ...
 
     async def cancel_all(self, symbol: Symbol | None) -> Outcome: ...
+
+
+@runtime_checkable
+class Replaces(Protocol):
+    """A trading client of a venue that replaces in one request (Declaration.native_replace)."""
+
+    async def replace(
+        self, request: OrderRequest, *, canceled: VenueOrderId, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> Replacement:
+        """One attempt, sent at most once: the new order is not attempted unless the order `canceled` of that symbol was canceled by it."""
 
 
 @runtime_checkable

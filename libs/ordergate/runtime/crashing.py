@@ -19,7 +19,7 @@ from typing_extensions import override
 from ordergate.ports.bus import Delivery, Handler, Publisher
 from ordergate.ports.ledger import Entry, Ledger, Lost, Won
 from ordergate.ports.positions import Positions, StoredPosition
-from ordergate.ports.venue import Outcome, Trading, WriteAhead
+from ordergate.ports.venue import Outcome, Replacement, Replaces, Trading, WriteAhead
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.crash_points import Phase, crash_points
 from ordergate.runtime.settings import Environment, Installation
@@ -219,15 +219,7 @@ class CrashingTrading:
         self.declaration = inner.declaration
 
     async def place(self, request: OrderRequest, *, write_ahead: WriteAhead, deadline_seconds: float) -> Outcome:
-        """`before` and `during` stand between the yes of the write-ahead and the send: no await is between them (access.session)."""
-
-        async def written(timestamp_ms: int, key_id: KeyId) -> bool:
-            may_send = await write_ahead(timestamp_ms, key_id)
-            if may_send:
-                self._crashes.reach("send.place", Phase.BEFORE)
-                self._crashes.reach_soon("send.place")
-            return may_send
-
+        written = self._written(write_ahead)
         outcome = await self._inner.place(request, write_ahead=written, deadline_seconds=deadline_seconds)
         await self._crashes.reach_after("send.place")
         return outcome
@@ -238,6 +230,43 @@ class CrashingTrading:
 
     async def cancel_all(self, symbol: Symbol | None) -> Outcome:
         return await self._crashes.around("send.cancel", self._inner.cancel_all(symbol))
+
+    def _written(self, write_ahead: WriteAhead) -> WriteAhead:
+        """`before` and `during` stand between the yes of the write-ahead and the send: no await is between them (access.session)."""
+
+        async def written(timestamp_ms: int, key_id: KeyId) -> bool:
+            may_send = await write_ahead(timestamp_ms, key_id)
+            if may_send:
+                self._crashes.reach("send.place", Phase.BEFORE)
+                self._crashes.reach_soon("send.place")
+            return may_send
+
+        return written
+
+
+class CrashingReplaces(CrashingTrading):
+    """Of a venue that replaces in one request: a passage as of any order that is sent."""
+
+    def __init__(self, inner: Trading, replacing: Replaces, crashes: Crashes) -> None:
+        super().__init__(inner, crashes)
+        self._replacing = replacing
+
+    async def replace(
+        self, request: OrderRequest, *, canceled: VenueOrderId, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> Replacement:
+        written = self._written(write_ahead)
+        replacement = await self._replacing.replace(
+            request, canceled=canceled, write_ahead=written, deadline_seconds=deadline_seconds
+        )
+        await self._crashes.reach_after("send.place")
+        return replacement
+
+
+def crashing_trading(trading: Trading, crashes: Crashes) -> Trading:
+    """With what the client can beyond the port, and nothing that it cannot."""
+    if isinstance(trading, Replaces):
+        return CrashingReplaces(trading, trading, crashes)
+    return CrashingTrading(trading, crashes)
 
 
 class CrashingDelivery:

@@ -33,9 +33,9 @@ from ordergate.runtime.crashing import (
     CrashingPositions,
     CrashingPublisher,
     CrashingShelf,
-    CrashingTrading,
     crashes_of,
     crashing_handler,
+    crashing_trading,
 )
 from ordergate.runtime.declared import declared
 from ordergate.runtime.exits import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_STOPPED
@@ -156,7 +156,7 @@ class Frame:
 
     def sending(self, trading: Trading) -> Trading:
         """Every sender goes through here: the one place where a development home may put crash points around it."""
-        return trading if self._crashes is None else CrashingTrading(trading, self._crashes)
+        return trading if self._crashes is None else crashing_trading(trading, self._crashes)
 
     def lane(self, spec: ConsumerSpec, handler: Handler, *, mode: Mode) -> Lane:
         """Feed a durable consumer to a handler, from the start of the service on."""

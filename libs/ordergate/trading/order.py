@@ -143,9 +143,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A valid `place` intent: whose order, what, and until when it may be sent (created_at_ms + valid_for_ms, wall clock).
+    """A valid `place` or `replace` intent: whose order, what, and until when it may be sent (created_at_ms + valid_for_ms, wall clock).
 
     intent_sequence: where the intent stands in the stream that it came by; None where there is none, as of a stranger's order.
+    replaces: the order of the same strategy and symbol whose place it takes: one request to the venue ends that one and places this one.
     """
 
     key: OrderKey
@@ -159,6 +160,7 @@ class OrderRequest:
     resubmit: bool = False
     validate_only: bool = False
     intent_sequence: int | None = None
+    replaces: ClientOrderId | None = None
 
     @property
     def expires_at_ms(self) -> int:

@@ -179,6 +179,7 @@ def order_document(order: Order, event: Event, *, append_id: str, correction: bo
     _add_present(
         document,
         intentSequence=request.intent_sequence,
+        replaces=request.replaces,
         firstAttemptMs=order.first_attempt_ms,
         venueOrderId=order.venue_order_id,
         venueUpdatedAtMs=order.venue_updated_at_ms,
@@ -575,6 +576,7 @@ def _request(document: Document) -> OrderRequest:
         resubmit=get("resubmit") is True,
         validate_only=get("validate") is True,
         intent_sequence=_optional_integer(get("intentSequence")),
+        replaces=None if get("replaces") is None else ClientOrderId(_name(document["replaces"])),
     )
 
 

@@ -110,14 +110,6 @@ class CancelAllRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceRequest:
-    """A new order in the place of `replaces`, which is canceled."""
-
-    order: OrderRequest
-    replaces: ClientOrderId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseRequest:
     """Close the position (quantity None: all of it, in base units) by a reduce-only market order under `key`."""
 
@@ -131,7 +123,7 @@ class CloseRequest:
     valid_for_ms: int
 
 
-Request = OrderRequest | CancelRequest | CancelAllRequest | ReplaceRequest | CloseRequest
+Request = OrderRequest | CancelRequest | CancelAllRequest | CloseRequest
 _I = TypeVar("_I", PlaceIntent, CancelIntent, CancelAllIntent, ReplaceIntent, CloseIntent)
 _Placed = PlaceIntent | ReplaceIntent
 
@@ -148,7 +140,7 @@ def read_intent(subject: str, data: bytes) -> Request | Refusal:
 def intent_id_of(subject: str, data: bytes) -> IntentId | None:
     """The id of an intent that may be unreadable otherwise, so that it can be answered; None where there is none to read."""
     found = read_intent(subject, data)
-    return found.order.intent_id if isinstance(found, ReplaceRequest) else found.intent_id
+    return found.intent_id
 
 
 def read_place(subject: str, data: bytes) -> OrderRequest | Refusal:
@@ -159,7 +151,7 @@ def read_place(subject: str, data: bytes) -> OrderRequest | Refusal:
     return _order_request(intent) if fault is None else _refuse_terms(intent, fault)
 
 
-def read_replace(subject: str, data: bytes) -> ReplaceRequest | Refusal:
+def read_replace(subject: str, data: bytes) -> OrderRequest | Refusal:
     intent = _parse(ReplaceIntent, IntentKind.REPLACE, subject, data)
     if isinstance(intent, Refusal):
         return intent
@@ -169,7 +161,7 @@ def read_replace(subject: str, data: bytes) -> ReplaceRequest | Refusal:
     order = _order_request(intent)
     if order.key.client_order_id == intent.replaces:
         return _refuse_terms(intent, "an order cannot replace itself: clientOrderId must be new")
-    return ReplaceRequest(order=order, replaces=ClientOrderId(intent.replaces))
+    return order
 
 
 def read_cancel(subject: str, data: bytes) -> CancelRequest | Refusal:
@@ -336,6 +328,7 @@ def _order_request(intent: _Placed) -> OrderRequest:
         rounding=intent.rounding,
         resubmit=intent.resubmit,
         validate_only=intent.validate_only,
+        replaces=ClientOrderId(intent.replaces) if isinstance(intent, ReplaceIntent) else None,
     )
 
 
@@ -427,6 +420,7 @@ def _plain(amount: str) -> str:
 _SCAVENGED_ID = re.compile(rb'"intentId"\s*:\s*"([!#-\[\]-~]{1,64})"')
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _NAME = re.compile(r"[^\x00-\x20\x7f]{1,64}")
+_PLACING = frozenset({IntentKind.PLACE, IntentKind.REPLACE, IntentKind.CLOSE})
 _NUMBERS = frozenset(
     {
         "quantity",
@@ -489,7 +483,7 @@ def _scavenge(address: IntentAddress, data: bytes) -> tuple[IntentId | None, Cli
     intent_id = _scavenged(body.get("intentId"), _NAME)
     given = body.get("clientOrderId")
     client_order_id = _scavenged(given, _CLIENT_ORDER_ID)
-    if given is None and intent_id is not None and address.kind in {IntentKind.PLACE, IntentKind.CLOSE}:
+    if given is None and intent_id is not None and address.kind in _PLACING:
         derived = derive_client_order_id(address.account, address.strategy, IntentId(intent_id))
         return IntentId(intent_id), derived
     return (

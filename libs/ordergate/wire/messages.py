@@ -105,7 +105,10 @@ class PlaceIntent(_PlacedTerms):
 
 
 class ReplaceIntent(_PlacedTerms):
-    """Place a new order in the place of the order `replaces` (its clientOrderId), which is canceled."""
+    """Place a new order in the place of the order `replaces` (its clientOrderId), which is canceled.
+
+    Of the same strategy and symbol. The new order is not placed unless the old one was canceled. Only where the venue does both in one request.
+    """
 
     kind: Literal[IntentKind.REPLACE]
     replaces: ClientOrderIdText
@@ -290,7 +293,7 @@ class OrderMessage(_Fact):
     """The full snapshot of an order, the event that made it, and its evidence. One message of the order's life.
 
     correction: this message leaves a terminal state; settledQuantity, from then on: what had executed in that state. intentSequence: of
-    the intent in INTENTS, absent where no intent made the order.
+    the intent in INTENTS, absent where no intent made the order. replaces: the clientOrderId of the order whose place it takes.
     """
 
     append_id: str
@@ -323,6 +326,7 @@ class OrderMessage(_Fact):
     created_at_ms: TimeMs
     valid_for_ms: Count
     intent_sequence: Sequence | None = None
+    replaces: VenueText | None = None
     attempt: AttemptPart | None = None
     first_attempt_ms: TimeMs | None = None
     venue_order_id: VenueText | None = None

@@ -214,8 +214,8 @@ def risk_consumer(venue: VenueName, account: AccountName, *, replicas: int = 1) 
     return ConsumerSpec(
         durable=durable_name(RISK, venue, account),
         stream=INTENTS,
-        description="place and close intents, decided one at a time",
-        filter_subjects=subjects.intents_of(venue, account, IntentKind.PLACE, IntentKind.CLOSE),
+        description="place, replace and close intents, decided one at a time",
+        filter_subjects=subjects.intents_of(venue, account, IntentKind.PLACE, IntentKind.REPLACE, IntentKind.CLOSE),
         ack_wait_seconds=2,
         max_ack_pending=64,
         replicas=replicas,
@@ -240,10 +240,8 @@ def cancels_consumer(venue: VenueName, account: AccountName, *, replicas: int = 
     return ConsumerSpec(
         durable=durable_name(CANCELS, venue, account),
         stream=INTENTS,
-        description="cancel, cancel_all and replace intents",
-        filter_subjects=subjects.intents_of(
-            venue, account, IntentKind.CANCEL, IntentKind.CANCEL_ALL, IntentKind.REPLACE
-        ),
+        description="cancel and cancel_all intents",
+        filter_subjects=subjects.intents_of(venue, account, IntentKind.CANCEL, IntentKind.CANCEL_ALL),
         ack_wait_seconds=2,
         max_ack_pending=64,
         replicas=replicas,

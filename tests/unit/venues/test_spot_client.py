@@ -18,7 +18,7 @@ from ordergate.access.keys.standing import Permissions
 from ordergate.access.opening import Opening
 from ordergate.access.session import Patience, RequestRecord
 from ordergate.access.signing import hmac_sha256_hex
-from ordergate.ports.venue import Executed, NotExecuted, NotSent, Outcome, Priority, Throttled, Unknown
+from ordergate.ports.venue import Executed, NotExecuted, NotSent, Outcome, Priority, Replacement, Throttled, Unknown
 from ordergate.runtime.clock import SystemClock
 from ordergate.trading.errors import Misuse, VenueUnavailable, WrongKey
 from ordergate.trading.ids import ClientOrderId, KeyId, Symbol, TradeId, VenueOrderId
@@ -32,7 +32,6 @@ from ordergate.venues.binance_spot.client import (
     open_trading,
 )
 from ordergate.venues.binance_spot.lists import OneCancelsOther
-from ordergate.venues.binance_spot.trading import Replacement
 from tests.unit.access.stage import answer, say, serving
 from tests.unit.venues.spot_rows import (
     BTC,
@@ -293,7 +292,7 @@ async def test_both_halves_of_a_replacement_are_told() -> None:
     ("status", "code", "data", "old", "new"),
     [
         (400, -2022, {"cancelResult": "FAILURE", "newOrderResult": "NOT_ATTEMPTED", "cancelResponse": GONE,
-                      "newOrderResponse": None}, NotExecuted, NotSent),
+                      "newOrderResponse": None}, NotExecuted, NotExecuted),
         (409, -2021, {"cancelResult": "SUCCESS", "newOrderResult": "FAILURE", "cancelResponse": canceled(),
                       "newOrderResponse": failure(-2010, "Order would immediately match and take.")}, Executed, NotExecuted),
         (409, -2021, {"cancelResult": "SUCCESS", "newOrderResult": "FAILURE", "cancelResponse": canceled(),

@@ -104,6 +104,7 @@ requests = st.builds(
     resubmit=st.booleans(),
     validate_only=st.booleans(),
     intent_sequence=st.none() | sequences,
+    replaces=st.none() | names.map(ClientOrderId),
 )
 attempts = st.builds(Attempt, number=st.integers(1, 9), timestamp_ms=times, key_id=names.map(KeyId))
 error_ids = texts.map(ErrorId)

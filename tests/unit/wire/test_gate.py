@@ -18,7 +18,6 @@ from ordergate.wire.gate import (
     CloseRequest,
     Reason,
     Refusal,
-    ReplaceRequest,
 )
 from ordergate.wire.messages import CancelScope
 
@@ -298,8 +297,8 @@ def test_a_replace_is_a_new_order_and_the_name_of_the_old_one() -> None:
     subject = "intents.zetarium.main.alpha.replace.BTCUSDT"
     body = PLACE | {"kind": "replace", "replaces": "alpha-000016"}
     request = gate.read_replace(subject, json.dumps(body).encode())
-    assert isinstance(request, ReplaceRequest)
-    assert (request.order.key.client_order_id, request.replaces) == ("alpha-000017", "alpha-000016")
+    assert isinstance(request, OrderRequest)
+    assert (request.key.client_order_id, request.replaces) == ("alpha-000017", "alpha-000016")
     itself = gate.read_replace(subject, json.dumps(body | {"replaces": "alpha-000017"}).encode())
     assert isinstance(itself, Refusal)
 

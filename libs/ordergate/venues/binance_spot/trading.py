@@ -11,6 +11,7 @@ from ordergate.ports.venue import (
     NotSent,
     Outcome,
     Priority,
+    Replacement,
     Throttled,
     Unknown,
     WriteAhead,
@@ -30,14 +31,6 @@ from ordergate.venues.binance_spot.parse import Fields
 CANCEL_WAIT_SECONDS = 5.0
 """How long a cancel waits for budget. It has a reserve of its own, so this only shows while the exchange has frozen us."""
 FULL: Fields = (("newOrderRespType", "FULL"),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
-    """What became of each half of a cancelReplace. `placed` is NotSent where the new order was not attempted: nothing of it is at the exchange."""
-
-    canceled: Outcome
-    placed: Outcome
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +105,8 @@ class BinanceSpotTrading(SpotClient):
     ) -> Replacement:
         """`POST /api/v3/order/cancelReplace`, STOP_ON_FAILURE: the new order is not attempted unless the old one was canceled.
 
-        Read leg by leg from the answer's data, never from its status: 409 says that one of the two happened, and not which.
+        Read leg by leg from the answer's data, never from its status: 409 says that one of the two happened, and not which. A half that was not
+        attempted is NotExecuted, by the exchange's word.
         """
         if (term := parse.unsupported(request.terms)) is not None or request.validate_only:
             refusal = NotSent(reason=f"unsupported_{term or 'validate_only'}", retriable=False)
@@ -322,7 +316,9 @@ def _judge_half(
         case "FAILURE":
             return judge_leg(purpose, response, derive_error_id("binance-spot", "replace", purpose, name))
         case "NOT_ATTEMPTED":
-            return NotSent(reason="not_attempted", retriable=False)
+            message = "the order to be replaced was not canceled, so the new one was not attempted"
+            error_id = derive_error_id("binance-spot", "not_attempted", purpose, name)
+            return NotExecuted(reason="replaced_order_not_canceled", message=message, error_id=error_id)
         case _:
             return _unreadable("replace", name)
 
