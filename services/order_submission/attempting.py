@@ -24,6 +24,17 @@ class Attempting:
         return self.entry.order
 
 
+CLOCK_WRONG = "clock_wrong"
+"""This machine's clock and the venue's are so far apart that one of them is wrong: no time to live can be told."""
+
+CLOCKS_APART_MAX_MS = 30_000
+"""Far more than a venue forgives, or than its own clock has ever been seen to jump."""
+
+
+def is_clock_wrong(*, venue_ms: int, now_ms: int) -> bool:
+    return abs(venue_ms - now_ms) > CLOCKS_APART_MAX_MS
+
+
 def proof_of(order: Order) -> NonExecution | None:
     """Why the last attempt of an order cannot execute, as the ledger says; None where there was none, or nothing says so."""
     if order.unexecuted is not None:

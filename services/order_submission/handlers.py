@@ -39,7 +39,7 @@ from ordergate.trading.lifecycle import apply, mismatch, unsent_proof
 from ordergate.trading.order import IN_FLIGHT, Attempt, NonExecution, Order, State
 from ordergate.trading.scope import Scope
 from ordergate.wire.codec import decode_order
-from services.order_submission.attempting import Attempting, proof_of
+from services.order_submission.attempting import CLOCK_WRONG, Attempting, is_clock_wrong, proof_of
 from services.order_submission.replacing import Replacing
 
 UNCONFIRMED = "kill_switch_unconfirmed"
@@ -210,6 +210,9 @@ class OrderDesk:
     async def _write_ahead(self, attempting: Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
         order = attempting.order
         now_ms = self._clock.now_ms()
+        if is_clock_wrong(venue_ms=timestamp_ms, now_ms=now_ms):
+            attempting.stopped = CLOCK_WRONG
+            return False
         number = (order.attempt.number if order.attempt else 0) + 1
         attempt = Attempt(number=number, timestamp_ms=timestamp_ms, key_id=key_id, began_at_ms=now_ms)
         fence = _fence_of(order) if attempting.proof is NonExecution.FENCED else None

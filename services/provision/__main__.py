@@ -4,8 +4,8 @@ import sys
 
 import uvloop
 
-from ordergate.runtime.settings import Environment
-from services.provision.app import run
+from ordergate.runtime.process import read_environment
+from services.provision.app import NAME, run
 
 if __name__ == "__main__":
-    sys.exit(uvloop.run(run(Environment())))
+    sys.exit(uvloop.run(run(read_environment(NAME))))

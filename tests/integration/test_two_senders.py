@@ -45,6 +45,7 @@ class Sender:
     pause: Pause = at_once
     answers: list[Outcome] = field(default_factory=list)
     stamps: int = 0
+    ahead_ms: int = 0  # of the venue's clock
     confirmed: Callable[[], bool] = lambda: True
     killed: Callable[[], bool] = lambda: False
 
@@ -52,7 +53,7 @@ class Sender:
         assert deadline_seconds > 0
         await self.pause("before")
         self.stamps += 1
-        if not await write_ahead(now_ms() + self.stamps, KeyId(self.name)):
+        if not await write_ahead(now_ms() + self.ahead_ms + self.stamps, KeyId(self.name)):
             return NotSent(reason="write_ahead_refused", retriable=False)
         await self.pause("after")
         last = await self.ledger.last(VENUE, ACCOUNT, wanted.key.client_order_id)
@@ -298,3 +299,16 @@ async def again(ledger: StreamLedger, number: int) -> Handed:
         assert isinstance(answer, Won)
         entry = answer.entry
     return handed(entry, event)
+
+
+@pytest.mark.parametrize("ahead_ms", [-40_000, 40_000])
+async def test_nothing_is_sent_while_the_clocks_are_so_far_apart_that_one_is_wrong(
+    bus: Bus, connected: Connect, ahead_ms: int
+) -> None:
+    """A time to live is told by our clock: nobody guesses whether the order's has passed."""
+    sender, _ = await senders(bus, connected)
+    sender.ahead_ms = ahead_ms
+    await sender.desk().submit(cast("Any", await approve(sender.ledger, 1)))
+    assert sender.sent == []
+    order = await state_of(sender.ledger, 1)
+    assert (order.state, order.reason, order.attempt) == (State.CANCELED, "clock_wrong", None)

@@ -151,6 +151,11 @@ async def connect(
     except Misconfigured:
         client.abandon()
         raise
+    except (NatsError, ValueError) as error:  # it waits for a bus as long as it takes, so this is about the address
+        client.abandon()
+        raise Misconfigured(
+            f"ORDERGATE_NATS_URL is not the address of a bus, e.g. nats://127.0.0.1:4222: {error}"
+        ) from error
     client.note_back()
     requests = ear.requests = Requests(client, inbox=options["inbox_prefix"])
     await requests.start()

@@ -11,7 +11,7 @@ from ordergate.runtime.connection import Bus
 from ordergate.runtime.flow import OrderFlow
 from ordergate.runtime.ledger import entry_of
 from ordergate.runtime.ordered import OrderedRead
-from ordergate.trading.errors import Unreadable
+from ordergate.trading.errors import OtherSchema, Unreadable
 from ordergate.trading.ids import AccountName, VenueName
 from ordergate.wire import codec, subjects
 from ordergate.wire.streams import FILLS, ORDERS
@@ -21,7 +21,10 @@ PACE_SECONDS = 0.03
 
 
 class BusFeed:
-    """Messages that cannot be read are logged, counted and passed over: one of them must not stop the account."""
+    """Messages that cannot be read are logged, counted and passed over: one of them must not stop the account.
+
+    One of another schema is no damage but what another version knows: reading raises OtherSchema, for without it every sum is a guess.
+    """
 
     def __init__(self, bus: Bus, *, flow: OrderFlow | None = None) -> None:
         """flow: what is read here is measured; for one follower of each stream."""
@@ -55,6 +58,8 @@ class BusFeed:
                             stored_at_ms=message.stored_at_ms,
                             subject=message.subject,
                         )
+                    except OtherSchema as error:
+                        raise OtherSchema(f"{message.subject}, message {message.sequence}: {error}") from error
                     except Unreadable as error:
                         self._note(message.subject, message.sequence, error)
                         continue
@@ -80,6 +85,8 @@ class BusFeed:
                         continue
                     try:
                         fill = codec.decode_fill(message.data, subject=message.subject)
+                    except OtherSchema as error:
+                        raise OtherSchema(f"{message.subject}, message {message.sequence}: {error}") from error
                     except Unreadable as error:
                         self._note(message.subject, message.sequence, error)
                         continue

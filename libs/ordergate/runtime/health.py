@@ -7,6 +7,8 @@ from http import HTTPStatus
 
 import orjson
 
+from ordergate.trading.errors import Misconfigured
+
 Problems = Callable[[], dict[str, str]]
 """What is wrong now, by name; empty where all is well."""
 
@@ -30,7 +32,13 @@ class HealthServer:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=_REQUEST_BYTES_MAX)
+        """Raises Misconfigured where the port cannot be had."""
+        try:
+            self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=_REQUEST_BYTES_MAX)
+        except OSError as error:
+            raise Misconfigured(
+                f"ORDERGATE_HEALTH_HOST and ORDERGATE_HEALTH_PORT, {self._host}:{self.port}, cannot be served: {error.strerror or error}"
+            ) from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

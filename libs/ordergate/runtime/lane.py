@@ -18,7 +18,7 @@ from ordergate.runtime.delivery import Answer, LaneDelivery, Raw
 from ordergate.runtime.graveyard import Graveyard
 from ordergate.runtime.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, Refusal
 from ordergate.runtime.pull import Pull
-from ordergate.trading.errors import BusUnavailable, Denied, Unavailable, Unreadable
+from ordergate.trading.errors import BusUnavailable, Denied, OtherSchema, Unavailable, Unreadable
 from ordergate.trading.ids import derive_error_id
 from ordergate.wire.streams import ConsumerSpec
 
@@ -79,6 +79,8 @@ class Lane:
         self._graveyard = graveyard
         self._attempts_max = attempts_max
         self._window = min(mode.window, spec.max_ack_pending)
+        self.refusal: str | None = None
+        """Why this version cannot work this stream: the process must end."""
         self._held: dict[int, LaneDelivery] = {}
         self._queues: dict[str, deque[LaneDelivery]] = {}
         self._ready: deque[str] = deque()
@@ -214,6 +216,10 @@ class Lane:
         try:
             await self._handler(delivery)
         except (Unavailable, Denied):  # no fault of the message: nothing is lost while an operator mends it
+            await self._retry(delivery, failures)
+            return failures + 1
+        except OtherSchema as error:  # whoever wrote it will read it: kept for him, and this process ends
+            self.refusal = f"{delivery.subject}, message {delivery.sequence}: {error}"
             await self._retry(delivery, failures)
             return failures + 1
         except (Unreadable, ValueError) as error:

@@ -6,7 +6,6 @@ one, a bus of three nodes tells two replicas that both won.
 
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -15,7 +14,7 @@ from ordergate.ports.clock import Clock
 from ordergate.ports.ledger import Entry, Lost, Won
 from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, JetStream, Refusal, StoredMessage
 from ordergate.runtime.transport import Draw
-from ordergate.trading.errors import BusUnavailable, Misuse, Unreadable
+from ordergate.trading.errors import BusUnavailable, Misuse, OtherSchema, Unreadable
 from ordergate.trading.events import Event
 from ordergate.trading.ids import AccountName, ClientOrderId, VenueName
 from ordergate.trading.order import Order
@@ -86,6 +85,8 @@ class StreamLedger:
             return None
         try:
             return entry_of(_record(message))
+        except OtherSchema:
+            raise  # another version knows how the order stands; nothing may be written on top of that
         except Unreadable as error:
             structlog.get_logger("ledger").error(
                 "a message of an order cannot be read", subject=message.subject, error=str(error)
@@ -100,8 +101,12 @@ class StreamLedger:
         found: Entry | None = None
         message = await self._jetstream.next(ORDERS, guard, after=0)
         while message is not None and message.sequence < until:
-            with suppress(Unreadable):
+            try:
                 found = entry_of(_record(message))
+            except OtherSchema:
+                raise
+            except Unreadable:
+                pass  # as the last one
             message = await self._jetstream.next(ORDERS, guard, after=message.sequence)
         return _Spoilt() if found is None else replace(found, sequence=until)
 

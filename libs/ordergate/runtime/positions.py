@@ -11,7 +11,7 @@ from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack
 from ordergate.runtime.lean import header_block
 from ordergate.runtime.ordered import OrderedRead
-from ordergate.trading.errors import Misuse, Unreadable
+from ordergate.trading.errors import Misuse, OtherSchema, Unreadable
 from ordergate.trading.ids import AccountName, VenueName
 from ordergate.trading.position import Position
 from ordergate.wire import codec, subjects
@@ -54,9 +54,11 @@ class BusPositions:
 
 
 def _read(subject: str, data: bytes) -> Position | None:
-    """None: it cannot be read, which is as if it had never been published; it is folded again from the fills."""
+    """None: it cannot be read, which is as if it had never been published; it is folded again from the fills. Raises OtherSchema."""
     try:
         return codec.decode_position(data, subject=subject)
+    except OtherSchema as error:
+        raise OtherSchema(f"{subject}: {error}") from error
     except Unreadable as error:
         structlog.get_logger("positions").error("a position cannot be read", subject=subject, error=str(error))
         return None

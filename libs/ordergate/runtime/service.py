@@ -56,7 +56,7 @@ from ordergate.runtime.settings import AccountSettings, Environment, Installatio
 from ordergate.runtime.shared_budgets import SharedBudgets
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.tracing import order_trace
-from ordergate.trading.errors import BusUnavailable, Misconfigured
+from ordergate.trading.errors import BusUnavailable, Misconfigured, OtherSchema
 from ordergate.wire.denials import denial_of
 from ordergate.wire.streams import ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING, ConsumerSpec
 
@@ -241,6 +241,9 @@ class Service:
         except Misconfigured as error:
             self._log.error("refused to start", reason=str(error), kind=type(error).__name__)
             self._exit_code = EXIT_MISCONFIGURED
+        except BusUnavailable as error:
+            self._log.error("the bus is away", reason=str(error))
+            self._exit_code = EXIT_FAILED
         except Exception:  # noqa: BLE001 - whatever it was, the process ends with a code and a log line
             self._log.exception("the service failed")
             self._exit_code = EXIT_FAILED
@@ -259,6 +262,15 @@ class Service:
         if self._app is not None:
             self._app.exit()
 
+    def refuse(self, reason: str) -> None:
+        """End the process with code 2, in an orderly way: no restart mends it."""
+        if self._exit_code == EXIT_STOPPED:
+            self._log.error("refuses to go on", reason=reason)
+            self._exit_code = EXIT_MISCONFIGURED
+        self._problems["refused"] = reason
+        if self._app is not None:
+            self._app.exit()
+
     async def _serve(self, frame: Frame) -> None:
         health = HealthServer(
             live=lambda: self._problems,
@@ -268,6 +280,7 @@ class Service:
             host=self._environment.health_host,
             port=self._environment.health_port,
         )
+        await health.start()
         broker = NatsBroker(
             servers_of(self._environment.nats_url),
             logger=None,
@@ -280,7 +293,6 @@ class Service:
         broker.include_router(NatsRouter(handlers=tuple(frame.routes)))
 
         async def start() -> None:
-            await health.start()
             frame.trace.start()
             for lane in frame.lanes:
                 await lane.start()
@@ -311,6 +323,9 @@ class Service:
             return
         self._metrics.task_restarted(name)
         error = task.exception()
+        if isinstance(error, OtherSchema):
+            self.refuse(str(error))
+            return
         self._log.error("a task ended", task=name, exc_info=error)
         self.fail(f"the task {name} ended: {error!r}")
 
@@ -364,6 +379,8 @@ class Service:
                     self.fail(f"the feed {reading.name} has not fetched for {reading.silent_seconds:.1f} s")
 
     async def _probe_lane(self, frame: Frame, lane: Lane) -> None:
+        if lane.refusal is not None:
+            self.refuse(lane.refusal)
         try:
             state = await lane.state()
         except BusUnavailable:

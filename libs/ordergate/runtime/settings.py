@@ -58,6 +58,16 @@ class Environment(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     stop_seconds: float = Field(default=10.0, gt=0)
 
+    @classmethod
+    def read(cls) -> Self:
+        """What the process was given. Raises Misconfigured, naming each variable that is missing or wrong but not its value."""
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            told = "; ".join(f"ORDERGATE_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in faults)
+            raise Misconfigured(f"the environment is wrong: {told}") from None
+
     @property
     def access(self) -> Access:
         """Who this process is on the bus."""

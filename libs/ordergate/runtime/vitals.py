@@ -11,6 +11,7 @@ from ordergate.access.streaming import KeptStream
 from ordergate.runtime.metrics import Metrics
 
 OFFSET_ALARM_MS = 2_000
+CLOCK_ADVICE = "run chrony, ntpd or systemd-timesyncd on this host; nothing is placed while the two are 30 s apart"
 RATE_WARNING_PPM = 500.0
 """A crystal is good to 50, NTP steers by at most 500: beyond that a clock is broken, or somebody sets it."""
 BUDGET_WARNING = 0.7
@@ -82,7 +83,8 @@ class VenueVitals:
         )
         beyond = abs(offset_ms) > OFFSET_ALARM_MS
         if beyond and not self._alarmed:
-            self.log.error("this machine's clock is wrong", venue=self.venue, offset_ms=offset_ms, alarm="clock_offset")
+            said = {"venue": self.venue, "offset_ms": offset_ms, "alarm": "clock_offset", "advice": CLOCK_ADVICE}
+            self.log.error("this machine's clock is wrong", **said)
         self._alarmed = beyond
         self._sample_rate()
 

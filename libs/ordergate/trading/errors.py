@@ -13,6 +13,7 @@
     - WrongKey                a key that cannot do what it is given for: damaged, locked, of another kind, or allowed too much
     - UnknownVenue            no adapter of that name
     - Denied                  the bus does not permit it to this identity
+    - OtherSchema             a stored message of a version that is not ours; also Unreadable
   x Unavailable               the world is away: the same call may succeed later
     - BusUnavailable          the bus did not answer in the time given
     - StillWaiting            what was waited for has not happened in the time given
@@ -129,6 +130,10 @@ class SecretStoreUnavailable(Unavailable):
 
 class Unreadable(OrdergateError, ValueError):
     """Bytes that are not the message they should be."""
+
+
+class OtherSchema(Misconfigured, Unreadable):
+    """A stored message of a schema that this version does not read: to pass over it would be to guess, so the service stops."""
 
 
 class WrongLimit(Unreadable):

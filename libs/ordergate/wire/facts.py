@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from ordergate.trading.amounts import is_bounded
-from ordergate.trading.errors import Unreadable
+from ordergate.trading.errors import OtherSchema, Unreadable
 from ordergate.trading.events import (
     Adopted,
     Approved,
@@ -393,7 +393,7 @@ _INTEGER_MAX = 2**53
 
 
 def order_record(document: Document, *, sequence: int, stored_at_ms: int) -> OrderRecord:
-    """Raises Unreadable."""
+    """Raises Unreadable, OtherSchema."""
     try:
         _check_schema(document)
         return OrderRecord(
@@ -406,12 +406,14 @@ def order_record(document: Document, *, sequence: int, stored_at_ms: int) -> Ord
             evidence=_object(document.get("evidence") or {}),
             correction=document.get("correction") is True,
         )
+    except OtherSchema:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not an order's message: {_brief(error)}") from error
 
 
 def fill_from(document: Document) -> Fill:
-    """Raises Unreadable."""
+    """Raises Unreadable, OtherSchema."""
     try:
         _check_schema(document)
         return Fill(
@@ -433,12 +435,14 @@ def fill_from(document: Document) -> Fill:
             received_time_ms=_integer(document["receivedTimeMs"]),
             inferred=document.get("inferred") is True,
         )
+    except OtherSchema:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not a fill: {_brief(error)}") from error
 
 
 def position_from(document: Document) -> Position:
-    """Raises Unreadable."""
+    """Raises Unreadable, OtherSchema."""
     try:
         _check_schema(document)
         return Position(
@@ -452,6 +456,8 @@ def position_from(document: Document) -> Position:
             traded_volume=_decimal(document["tradedVolume"]),
             up_to_sequence=_integer(document["upToSequence"]),
         )
+    except OtherSchema:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not a position: {_brief(error)}") from error
 
@@ -610,8 +616,11 @@ def _unexecuted(document: Document) -> Unexecuted:
 
 
 def _check_schema(document: Document) -> None:
-    if type(document["schema"]) is not int or document["schema"] != SCHEMA:
-        raise Unreadable(f"schema {str(document['schema'])[:20]} is not ours ({SCHEMA})")
+    """Raises OtherSchema for a number that is none of ours; nonsense is a TypeError, as in every field."""
+    if _integer(document["schema"]) != SCHEMA:
+        raise OtherSchema(
+            f"schema {document['schema']}, and this version reads {SCHEMA}: run the version that wrote it, or finish the upgrade"
+        )
 
 
 def _decimal(text: str) -> Decimal:
