@@ -19,9 +19,10 @@ from ordergate.cli.app import run
 from ordergate.client import connect as connect_client
 from ordergate.runtime.connection import Access, Bus, connect
 from ordergate.runtime.identities import Identities
+from ordergate.runtime.jetstream import Ack
 from ordergate.runtime.provision import provision, resources
 from ordergate.runtime.server import EmbeddedServer
-from ordergate.trading.errors import Denied, Misconfigured, UnsafeKeyFile
+from ordergate.trading.errors import Denied, Misconfigured, Misuse, UnsafeKeyFile
 from ordergate.trading.ids import AccountName, StrategyName, VenueName
 from ordergate.trading.order import State
 from ordergate.wire import identities, streams
@@ -448,6 +449,45 @@ async def test_who_is_removed_is_shut_out_and_who_is_added_let_in_without_a_rest
         await connect(server.url, service="gamma", access=Access(seed_file=kept))
 
 
+async def test_a_key_is_exchanged_without_a_gap(server: EmbeddedServer, folder: Identities, tmp_path: Path) -> None:
+    """Both are let in until the old one is taken away; nobody who has changed over notices."""
+    gamma = Identity(name="gamma", kind=Kind.STRATEGY, accounts=(MAIN,), strategy=StrategyName("gamma"))
+    old = folder.add(gamma, served=SERVED)
+    await _reloaded(server, old)
+    kept = tmp_path / "kept.nk"
+    kept.write_bytes(old.read_bytes())
+    kept.chmod(0o400)
+    shut_out = asyncio.Event()
+
+    async def note() -> None:
+        shut_out.set()
+
+    before = await connect(server.url, service="gamma", access=Access(seed_file=old), when_closed=note)
+    new = folder.rotate("gamma", served=SERVED)
+    assert new != old
+    assert folder.seed_file("gamma") == new
+    with pytest.raises(Misuse, match="two keys already"):
+        folder.rotate("gamma", served=SERVED)
+    await _reloaded(server, new)
+    after = await connect(server.url, service="gamma", access=Access(seed_file=new))
+    subject = "intents.zetarium.main.gamma.cancel_all._"
+    for bus in (before, after, before):
+        assert isinstance(await bus.jetstream.publish(subject, b"{}"), Ack)
+    assert folder.finish("gamma", served=SERVED) == new
+    assert not old.exists()
+    server.reload()
+    await asyncio.wait_for(shut_out.wait(), LIMIT_SECONDS)
+    assert isinstance(await after.jetstream.publish(subject, b"{}"), Ack)
+    with pytest.raises(Misuse, match="one key"):
+        folder.finish("gamma", served=SERVED)
+    with pytest.raises(Misconfigured, match="does not know this identity"):
+        await connect(server.url, service="gamma", access=Access(seed_file=kept))
+    await before.close()
+    await after.close()
+    folder.remove("gamma", served=SERVED)
+    assert not new.exists()
+
+
 async def _reloaded(server: EmbeddedServer, seed: Path) -> None:
     server.reload()
     async with asyncio.timeout(LIMIT_SECONDS):
@@ -511,7 +551,16 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path, capsys: pytest.Captu
     assert call("add", "strategy", "risk", *where)[0] == 2  # a service's name
     assert call("add", "consumer", "books", "--at", "zetarium/other", *where)[0] == 2  # no such account
     assert call("add", "operator", "../anna", *where)[0] == 2  # no name for a file
+    code, said = call("rotate", "alpha", *where)
+    assert (code, "alpha-2.nk" in said, "--finish" in said) == (0, True, True)
+    keys = [
+        row["key"] for row in json.loads(call("list", "--folder", str(folder), "--json")[1]) if row["name"] == "alpha"
+    ]
+    assert len(set(keys)) == 2
+    assert call("rotate", "alpha", "--finish", *where)[0] == 0
+    assert {path.name for path in folder.glob("alpha*.nk")} == {"alpha-2.nk"}
+    assert call("rotate", "nobody", *where)[0] == 2
     assert call("remove", "alpha", *where)[0] == 0
-    assert not (folder / "alpha.nk").exists()
+    assert not list(folder.glob("alpha*.nk"))
     assert "alpha" not in (folder / "authorization.conf").read_text()
     assert call("remove", "alpha", *where)[0] == 2

@@ -345,7 +345,7 @@ def sign(
     return signing.sign(wanted, as_json=context.obj.as_json)
 
 
-identity = typer.Typer(help="Who may do what on the bus: add, list, remove.", rich_markup_mode=None)
+identity = typer.Typer(help="Who may do what on the bus: add, list, rotate, remove.", rich_markup_mode=None)
 app.add_typer(identity, name="identity")
 Folder = Annotated[Path, typer.Option(envvar="ORDERGATE_IDENTITIES_FOLDER", help="where seeds and register are")]
 Installed = Annotated[Path, typer.Option("--config", envvar="ORDERGATE_CONFIG", help="the installation's TOML file")]
@@ -390,6 +390,22 @@ def identity_remove(context: typer.Context, name: str, folder: Folder = _FOLDER,
     from ordergate.cli import identifying  # noqa: PLC0415 - see the law of this room
 
     return identifying.remove(context.obj, name, folder, config)
+
+
+@identity.command("rotate")
+def identity_rotate(
+    context: typer.Context,
+    name: str,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="the bearer uses the new key: take the old one away")
+    ] = False,
+    folder: Folder = _FOLDER,
+    config: Installed = _INSTALLED,
+) -> int:
+    """Exchange a key without a gap: a second one with the same rights, then, with --finish, without the first."""
+    from ordergate.cli import identifying  # noqa: PLC0415 - see the law of this room
+
+    return identifying.rotate(context.obj, name, folder, config, finish=finish)
 
 
 @identity.command("write")

@@ -38,6 +38,22 @@ def remove(caller: Caller, name: str, folder: Path, config: Path) -> int:
     return _written(caller, identities)
 
 
+def rotate(caller: Caller, name: str, folder: Path, config: Path, *, finish: bool) -> int:
+    """Raises Misuse, Misconfigured."""
+    identities, served = Identities(folder), _served(config)
+    seed = identities.finish(name, served=served) if finish else identities.rotate(name, served=served)
+    if caller.as_json:
+        say.document({"seed": str(seed), "authorization": str(identities.authorization)})
+        return Exit.DONE
+    if finish:
+        say.line(f"{seed}  the one seed of {name} now; the old one is deleted")
+        return _told(identities)
+    say.line(f"{seed}  the new seed, for its bearer alone (mode 0400); the old one goes on beside it")
+    _told(identities)
+    say.line(f"then start {name} again with the new seed, and: ordergate identity rotate {name} --finish")
+    return Exit.DONE
+
+
 def write(caller: Caller, folder: Path, config: Path) -> int:
     """Raises Misconfigured."""
     identities = Identities(folder)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ordergate.wire.seeds import nkeys_library, public_key_of
 REGISTER = "identities.json"
 AUTHORIZATION = "authorization.conf"
 _SEED_BYTES = 32
+_KEY = r"^U[A-Z2-7]{55}$"
 _NAME = r"^[A-Za-z0-9_-]{1,64}$"
 
 
@@ -27,9 +28,16 @@ class _Entry(BaseModel):
 
     name: str = Field(pattern=_NAME)
     kind: Kind
-    key: str = Field(pattern=r"^U[A-Z2-7]{55}$")
+    key: str = Field(pattern=_KEY)
     accounts: tuple[tuple[str, str], ...] = ()
     strategy: str | None = None
+    seed: str | None = None  # its file in the folder, where that is not <name>.nk
+    former_key: str | None = Field(default=None, pattern=_KEY)  # while it is exchanged: let in beside the new one
+    former_seed: str | None = None
+
+    @property
+    def seed_name(self) -> str:
+        return self.seed or f"{self.name}.nk"
 
     def identity(self) -> Identity:
         return Identity(
@@ -57,11 +65,13 @@ class Identities:
         return self.folder / AUTHORIZATION
 
     def seed_file(self, name: str) -> Path:
-        return self.folder / f"{name}.nk"
+        """Of the key that its bearer is to use; while it is exchanged that is the new one."""
+        found = next((entry.seed_name for entry in self._entries() if entry.name == name), f"{name}.nk")
+        return self.folder / found
 
     def bearers(self) -> list[tuple[Identity, str]]:
-        """Everybody and their public keys. Raises Misconfigured for a register that cannot be read."""
-        return [(entry.identity(), entry.key) for entry in self._entries()]
+        """Everybody and their public keys; twice who has two for a while. Raises Misconfigured for a register that cannot be read."""
+        return list(_bearers(self._entries()))
 
     def add(self, identity: Identity, *, served: Sequence[Place]) -> Path:
         """Write a new seed and the server's block; where the seed is. Raises Misuse: the name is taken, or no name."""
@@ -90,11 +100,45 @@ class Identities:
     def remove(self, name: str, *, served: Sequence[Place]) -> None:
         """Raises Misuse where there is none of that name."""
         entries = self._entries()
-        left = [entry for entry in entries if entry.name != name]
-        if len(left) == len(entries):
-            raise Misuse(f"there is no identity {name}")
-        self._save(left, served)
-        self.seed_file(name).unlink(missing_ok=True)
+        gone = _named(entries, name)
+        self._save([entry for entry in entries if entry is not gone], served)
+        for seed in {gone.seed_name, gone.former_seed} - {None}:
+            (self.folder / str(seed)).unlink(missing_ok=True)
+
+    def rotate(self, name: str, *, served: Sequence[Place]) -> Path:
+        """A second key with the same rights beside the one in use; where its seed is. The old one holds until `finish`.
+
+        The seed has a file of its own, for the old one is read again whenever its bearer connects again. Raises Misuse: there is no such
+        identity, or it has two keys already.
+        """
+        entries = self._entries()
+        entry = _named(entries, name)
+        if entry.former_key is not None:
+            raise Misuse(f"{name} has two keys already: ordergate identity rotate {name} --finish")
+        number = 2
+        while (seed_file := self.folder / f"{name}-{number}.nk").exists():
+            number += 1
+        fresh = entry.model_copy(
+            update={
+                "key": _write_seed(seed_file),
+                "seed": seed_file.name,
+                "former_key": entry.key,
+                "former_seed": entry.seed_name,
+            }
+        )
+        self._save([fresh if each is entry else each for each in entries], served)
+        return seed_file
+
+    def finish(self, name: str, *, served: Sequence[Place]) -> Path:
+        """Take the old of two keys away, and its seed; where the seed is that counts. Raises Misuse where there is one key only."""
+        entries = self._entries()
+        entry = _named(entries, name)
+        if entry.former_key is None or entry.former_seed is None:
+            raise Misuse(f"{name} has one key: begin with ordergate identity rotate {name}")
+        alone = entry.model_copy(update={"former_key": None, "former_seed": None})
+        self._save([alone if each is entry else each for each in entries], served)
+        (self.folder / entry.former_seed).unlink(missing_ok=True)
+        return self.folder / entry.seed_name
 
     def write(self, *, served: Sequence[Place]) -> None:
         """The server's block anew, for other accounts or a newer matrix."""
@@ -115,8 +159,23 @@ class Identities:
         kept = list(entries)
         document = _Register(identities=tuple(kept)).model_dump(mode="json")
         _replace(self.folder / REGISTER, json.dumps(document, indent=1) + "\n")
-        block = authorization([(entry.identity(), entry.key) for entry in kept], served=served)
+        block = authorization(_bearers(kept), served=served)
         _replace(self.authorization, block)
+
+
+def _bearers(entries: Iterable[_Entry]) -> Iterator[tuple[Identity, str]]:
+    for entry in entries:
+        yield entry.identity(), entry.key
+        if entry.former_key is not None:
+            yield entry.identity(), entry.former_key
+
+
+def _named(entries: Iterable[_Entry], name: str) -> _Entry:
+    """Raises Misuse."""
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    raise Misuse(f"there is no identity {name}")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -48,6 +48,7 @@ ordergate identity add operator anna
 ordergate identity add strategy alpha --at zetarium/main
 ordergate identity add consumer books --at zetarium/main --at zetarium/second
 ordergate identity list
+ordergate identity rotate alpha                                     # below
 ordergate identity remove alpha
 ```
 
@@ -57,8 +58,13 @@ needed for the names of the durable consumers, so say `ordergate identity write`
 pid>` (a container: `docker kill -s HUP <it>`; Kubernetes: the reloader beside it, or `nats-server --signal reload`). It closes the connections of who
 was removed, and connections that go on have the new rights at once.
 
-To change a key: `ordergate identity remove alpha && ordergate identity add strategy alpha --at ...`, SIGHUP, start the program again with the new
-seed. What it published and was not acknowledged it repeats under the same intentId, as after any outage.
+To change a key, without a gap:
+
+1. `ordergate identity rotate alpha` writes a second seed, `alpha-2.nk`, with the same rights; SIGHUP. Both are let in.
+2. Start the program again with the new seed. What it published and was not acknowledged it repeats under the same intentId, as after any outage.
+3. `ordergate identity rotate alpha --finish` takes the old key away and deletes its seed; SIGHUP. Who still uses it is shut out.
+
+A key that leaked: `ordergate identity remove alpha`, SIGHUP, and `add` it anew.
 
 | program | where the seed goes |
 |---|---|
