@@ -30,7 +30,8 @@ async def compose(frame: Frame) -> None:
     frame.task("kill-watch", kill.watch)
     frame.task("kill-confirm", kill.confirm)
     frame.ready_when("kill switch confirmed", kill.is_confirmed)
-    market = ShelfMarketData(frame.shelf(streams.INSTRUMENTS))
+    announced = [(account.venue_name, Symbol(symbol)) for account in frame.accounts for symbol in account.symbols]
+    market = ShelfMarketData(frame.shelf(streams.INSTRUMENTS), announced=announced)
     frame.task("market", market.watch)
     for account in frame.accounts:
         venue = account.venue_name

@@ -27,6 +27,7 @@ from ordergate.wire import subjects
 from ordergate.wire.gate import CloseRequest, Refusal, intent_id_of, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome
 from ordergate.wire.subjects import IntentAddress
+from services.risk.first_word import FirstWord
 from services.risk.fold import AccountFold
 from services.risk.turns import Missed, Turns
 
@@ -66,7 +67,7 @@ class RiskDesk:
         self._turns = Turns(intents=intents, fold=fold)
         self._ledger = ledger
         self._publisher = publisher
-        self._market = market
+        self._first_word = FirstWord(venue, market)
         self._kill = kill
         self._clock = clock
         self._trace = trace
@@ -270,10 +271,10 @@ class RiskDesk:
         )
 
     def _weigh_against_limits(self, request: OrderRequest, now_ms: int) -> Terms | tuple[str, str]:
-        instrument = self._market.instrument(self._venue, request.key.symbol)
+        instrument = self._first_word.instrument(request.key.symbol)
         if instrument is None:
             return "unknown_symbol", f"{request.key.symbol} is not traded in this account"
-        reference = self._market.reference_price(self._venue, request.key.symbol)
+        reference = self._first_word.price(instrument, now_ms)
         is_fresh = (
             reference is not None and now_ms - reference.observed_at_ms <= self._limits.reference_price_age_max_ms
         )

@@ -15,6 +15,8 @@ class MarketPace:
     prices_seconds: float = 1.0
     instruments_seconds: float = 1800.0
     retry_seconds: float = 1.0
+    missing_seconds: float = 30.0
+    """Until the list is read again that lacked a symbol which is traded here."""
 
 
 class MarketDesk:
@@ -40,15 +42,21 @@ class MarketDesk:
     async def post_instruments(self) -> None:
         """Read and post the filters for ever."""
         while True:
-            pause = self._pace.instruments_seconds
             try:
-                instruments = await self._market.instruments()
-                await self._board.post_instruments(
-                    self._venue, [each for each in instruments if each.symbol in self._symbols]
-                )
+                pause = await self._post_instruments()
             except Unavailable:
                 pause = self._pace.retry_seconds
             await self._clock.sleep(pause)
+
+    async def _post_instruments(self) -> float:
+        """Read the list and post it; how long it is good for."""
+        instruments = await self._market.instruments()
+        await self._board.post_instruments(self._venue, [each for each in instruments if each.symbol in self._symbols])
+        missing = sorted(self._symbols - {each.symbol for each in instruments})
+        # An empty list is no list: it says nothing about any symbol.
+        if instruments and missing:
+            await self._board.withdraw_instruments(self._venue, missing)
+        return self._pace.missing_seconds if missing else self._pace.instruments_seconds
 
     async def post_prices(self) -> None:
         """Read and post the reference prices for ever. While the venue is away nothing is posted, and risk sees the price age."""

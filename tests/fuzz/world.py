@@ -241,6 +241,7 @@ class Bodies:
 def market() -> ShelfMarketData:
     """One symbol, as the venue describes it."""
     board = ShelfMarketData(None)  # type: ignore[arg-type]  # nothing is watched
+    board._has_read = True
     board._take("rules.zetarium.BTCUSDT", INSTRUMENT)
     board._take("price.zetarium.BTCUSDT", PRICE)
     return board

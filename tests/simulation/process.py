@@ -220,7 +220,8 @@ async def compose(process: Process, stage: SimStage, around: Surroundings) -> No
 
 def _compose_risk(stage: SimStage, around: Surroundings) -> None:
     kill = _kill_switch(stage)
-    market = ShelfMarketData(stage.shelf(streams.INSTRUMENTS))
+    announced = [(account.venue_name, Symbol(symbol)) for account in around.accounts for symbol in account.symbols]
+    market = ShelfMarketData(stage.shelf(streams.INSTRUMENTS), announced=announced)
     stage.task("market", market.watch)
     for account in around.accounts:
         venue, name = account.venue_name, account.account_name

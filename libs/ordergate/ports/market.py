@@ -12,11 +12,20 @@ class MarketData(Protocol):
 
     def reference_price(self, venue: VenueName, symbol: Symbol) -> ReferencePrice | None: ...
 
+    def awaits(self, venue: VenueName, symbol: Symbol) -> bool:
+        """Whether nobody has said yet if the venue has this symbol. False: what `instrument` shows now is an answer."""
+
+    def awaits_price(self, venue: VenueName, symbol: Symbol) -> bool:
+        """Whether no price of it has come yet, since this process began."""
+
 
 class MarketBoard(Protocol):
     """The writing side."""
 
     async def post_instruments(self, venue: VenueName, instruments: list[Instrument]) -> None: ...
+
+    async def withdraw_instruments(self, venue: VenueName, symbols: list[Symbol]) -> None:
+        """Say that the venue's list does not have them."""
 
     async def post_prices(self, venue: VenueName, prices: list[VenuePrice]) -> None:
         """A price is as old as the moment when its venue time was last seen to move, so a venue that repeats itself is noticed."""

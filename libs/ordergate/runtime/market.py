@@ -1,5 +1,6 @@
 """Filters and reference prices in the bucket INSTRUMENTS (ports.market): status_polling posts them, risk watches them."""
 
+from collections.abc import Collection
 from contextlib import aclosing
 from decimal import Decimal
 
@@ -16,6 +17,8 @@ from ordergate.wire import keys
 from ordergate.wire.facts import decimal_text
 from ordergate.wire.messages import InstrumentDocument, PriceDocument
 
+_UNSAID = object()
+
 
 class ShelfMarketBoard:
     """Posts. An instrument that has not changed is not posted again."""
@@ -23,7 +26,7 @@ class ShelfMarketBoard:
     def __init__(self, shelf: BusShelf, *, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._posted: dict[str, Instrument] = {}
+        self._posted: dict[str, Instrument | None] = {}  # None: said that there is none
         self._posted_prices: dict[str, VenuePrice] = {}
 
     async def post_instruments(self, venue: VenueName, instruments: list[Instrument]) -> None:
@@ -33,6 +36,14 @@ class ShelfMarketBoard:
                 continue
             await self._shelf.put(key, _instrument_document(instrument, self._clock.now_ms()).to_bytes())
             self._posted[key] = instrument
+
+    async def withdraw_instruments(self, venue: VenueName, symbols: list[Symbol]) -> None:
+        """A deletion, also of what was never there: it tells a reader that the list was read."""
+        for symbol in symbols:
+            key = keys.instrument(venue, symbol)
+            if self._posted.get(key, _UNSAID) is not None:
+                await self._shelf.delete(key)
+                self._posted[key] = None
 
     async def post_prices(self, venue: VenueName, prices: list[VenuePrice]) -> None:
         for price in prices:
@@ -53,10 +64,15 @@ class ShelfMarketBoard:
 
 
 class ShelfMarketData:
-    """Reads: run `watch` for as long as the process lives; what it saw last is at hand without waiting."""
+    """Reads: run `watch` for as long as the process lives; what it saw last is at hand without waiting.
 
-    def __init__(self, shelf: BusShelf) -> None:
+    announced: of which symbols something will be said, because somebody is configured to trade them; of others only what stands there already.
+    """
+
+    def __init__(self, shelf: BusShelf, *, announced: Collection[tuple[VenueName, Symbol]] = ()) -> None:
         self._shelf = shelf
+        self._unsaid = {key(venue, symbol) for venue, symbol in announced for key in (keys.instrument, keys.price)}
+        self._has_read = False  # all that stood there when this process began
         self._instruments: dict[str, Instrument] = {}
         self._prices: dict[str, ReferencePrice] = {}
 
@@ -70,13 +86,22 @@ class ShelfMarketData:
         """Whether an order in this symbol can be judged at all."""
         return self.instrument(venue, symbol) is not None and self.reference_price(venue, symbol) is not None
 
+    def awaits(self, venue: VenueName, symbol: Symbol) -> bool:
+        return not self._has_read or keys.instrument(venue, symbol) in self._unsaid
+
+    def awaits_price(self, venue: VenueName, symbol: Symbol) -> bool:
+        return not self._has_read or keys.price(venue, symbol) in self._unsaid
+
     async def watch(self) -> None:
         async with aclosing(self._shelf.watch(keys.EVERYTHING)) as changes:
             async for change in changes:
-                if change is not None:
+                if change is None:
+                    self._has_read = True
+                else:
                     self._take(*change)
 
     def _take(self, key: str, value: bytes | None) -> None:
+        self._unsaid.discard(key)
         try:
             if value is None:
                 self._forget(key)
@@ -127,6 +152,9 @@ def _instrument_document(instrument: Instrument, at_ms: int) -> InstrumentDocume
         trailing_below_max=instrument.trailing_below_max,
         open_algo_orders_max=instrument.open_algo_orders_max,
         open_iceberg_orders_max=instrument.open_iceberg_orders_max,
+        account_orders_max=instrument.account_orders_max,
+        account_algo_orders_max=instrument.account_algo_orders_max,
+        account_iceberg_orders_max=instrument.account_iceberg_orders_max,
         price_origin=decimal_text(instrument.price_origin),
         at_ms=at_ms,
     )
@@ -166,6 +194,9 @@ def _instrument_of(value: bytes) -> Instrument:
         trailing_below_max=document.trailing_below_max,
         open_algo_orders_max=document.open_algo_orders_max,
         open_iceberg_orders_max=document.open_iceberg_orders_max,
+        account_orders_max=document.account_orders_max,
+        account_algo_orders_max=document.account_algo_orders_max,
+        account_iceberg_orders_max=document.account_iceberg_orders_max,
         price_origin=_amount(document.price_origin),
     )
 

@@ -8,12 +8,13 @@ Noting an event costs the same however many orders there are.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
 
 from ordergate.trading.amounts import add, divide, multiply, subtract
+from ordergate.trading.counts import OpenCounts
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueName, VenueOrderId
 from ordergate.trading.order import ZERO, Order, OrderType, PositionSide, Side, State, Terms, TimeInForce
@@ -70,8 +71,8 @@ class Book:
         self.account = account
         self.fills_sequence = 0
         self.day: PnlDay | None = None
-        self.open_orders = 0
-        self._open_by_symbol: dict[Symbol, int] = {}
+        self.open = OpenCounts()
+        self._wallet: dict[str, Decimal] = {}
         self._sums: dict[Slot, _Sums] = {}
         self._active: dict[_Key, _Tally] = {}
         self._departed: OrderedDict[_Key, _Tally] = OrderedDict()
@@ -140,8 +141,20 @@ class Book:
         """Every symbol and position side that anything was noted of."""
         return tuple(self._sums)
 
+    @property
+    def open_orders(self) -> int:
+        return self.open.of(None)
+
     def open_orders_of(self, symbol: Symbol) -> int:
-        return self._open_by_symbol.get(symbol, 0)
+        return self.open.of(symbol)
+
+    def note_wallet(self, wallet: Mapping[str, Decimal]) -> None:
+        """What the venue last showed of the account's assets, free and locked; it may be some seconds old."""
+        self._wallet = dict(wallet)
+
+    def wallet(self, asset: str) -> Decimal | None:
+        """None: nobody has shown it."""
+        return self._wallet.get(asset)
 
     def best_resting(self, symbol: Symbol, side: Side) -> Decimal | None:
         """The best price of our own resting limit orders on one side, None without any."""
@@ -222,9 +235,9 @@ class Book:
             sums = self._sums[tally.slot]
             setattr(sums, name, subtract(getattr(sums, name), amount))
             tally.part = None
-        if tally.open:
-            self._count_open(symbol, -1)
-            tally.open = False
+        if tally.open is not None:
+            self.open.take(symbol, tally.open)
+            tally.open = None
         if tally.resting:
             self._ladders[symbol, tally.side].remove(key)
             tally.resting = False
@@ -239,8 +252,8 @@ class Book:
             sums = self._slot(tally.slot)
             setattr(sums, name, add(getattr(sums, name), amount))
         if order is not None and live:
-            self._count_open(order.key.symbol, 1)
-            tally.open = True
+            self.open.put(order.key.symbol, order.terms)
+            tally.open = order.terms
             self._rest(key, tally, order)
         if live or tally.part is not None:
             self._active[key] = tally
@@ -257,10 +270,6 @@ class Book:
             ladder = self._ladders[side] = _Ladder(tally.side)
         ladder.put(key, price)
         tally.resting = True
-
-    def _count_open(self, symbol: Symbol, change: int) -> None:
-        self.open_orders += change
-        self._open_by_symbol[symbol] = self._open_by_symbol.get(symbol, 0) + change
 
     def _depart(self, key: "_Key", tally: "_Tally") -> None:
         if tally.order is not None and tally.order.venue_order_id is not None:
@@ -342,7 +351,7 @@ class _Tally:
     folded: Decimal = ZERO
     folded_notional: Decimal = ZERO
     part: _Part | None = None
-    open: bool = False
+    open: Terms | None = None  # with which it is counted among the open ones
     resting: bool = False
     counted: bool = False
     known: bool = False  # an order has claimed it, not only fills

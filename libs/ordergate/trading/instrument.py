@@ -15,7 +15,7 @@ class Instrument:
 
     The price bands are times the reference price: those of a SELL are the ask's where the venue has two kinds, else both are one. price_band_slack: a
     client cannot know the venue's reference exactly, so an order that is no more than this part beyond the band is left to the venue's own judgement.
-    Prices are price_origin plus a whole number of ticks. A "market" limit is about orders without a price. open_algo_orders_max: conditional orders. trailing deltas in hundredths of a per cent, above for
+    Prices are price_origin plus a whole number of ticks. A "market" limit is about orders without a price. open_algo_orders_max: conditional orders; account_*: the same counts over all symbols. trailing deltas in hundredths of a per cent, above for
     triggers over the market.
     """
 
@@ -50,6 +50,9 @@ class Instrument:
     trailing_below_max: int | None = None
     open_algo_orders_max: int | None = None
     open_iceberg_orders_max: int | None = None
+    account_orders_max: int | None = None
+    account_algo_orders_max: int | None = None
+    account_iceberg_orders_max: int | None = None
     price_origin: Decimal = ZERO
 
     def price_down(self, price: Decimal) -> Decimal:

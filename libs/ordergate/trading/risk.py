@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from ordergate.trading.amounts import add, divide, multiply, subtract
+from ordergate.trading.amounts import add, divide, floor_to, multiply, subtract
 from ordergate.trading.book import Book, Exposure, part_name, reduces_only, worst_case
+from ordergate.trading.counts import OpenKind, kinds_of
 from ordergate.trading.ids import Symbol
 from ordergate.trading.instrument import Instrument, ReferencePrice
 from ordergate.trading.order import ZERO, OrderRequest, OrderType, Side, Terms
@@ -50,7 +51,7 @@ class Passed:
 class RiskRefusal:
     """`limit` names the limit, `value` is what it is set to, `would_be` what the order would have made of it.
 
-    limit: a field of RiskLimits, or `open_orders_max` of Instrument. value, would_be: None where the thing is no number.
+    limit: a field of RiskLimits, or filter_<the venue's filter>: those that need the book to judge. value, would_be: None where the thing is no number.
     """
 
     limit: str
@@ -83,7 +84,8 @@ def check(  # noqa: PLR0917  each argument is a fact of another place, so that a
         or _check_notional(notional, limits)
         or _check_band(terms, limits, fresh)
         or _check_position(request, limits, book, fresh)
-        or _check_open_orders(request.key.symbol, limits, book, instrument)
+        or _check_open_orders(request, limits, book, instrument)
+        or _check_venue_position(request, book, instrument, fresh)
         or _check_rate(limits, book, now_ms)
         or _check_day(terms, limits, book)
         or _check_self_trade(request, limits, book, fresh)
@@ -177,17 +179,63 @@ def _with_request(exposure: Exposure, terms: Terms) -> Exposure:
     return replace(exposure, **{name: add(getattr(exposure, name), amount)})
 
 
-def _check_open_orders(symbol: Symbol, limits: RiskLimits, book: Book, instrument: Instrument) -> RiskRefusal | None:
-    most = limits.max_open_orders
+def _check_open_orders(
+    request: OrderRequest, limits: RiskLimits, book: Book, instrument: Instrument
+) -> RiskRefusal | None:
+    symbol, most = request.key.symbol, limits.max_open_orders
     if most is not None and book.open_orders >= most:
         would_be = book.open_orders + 1
         message = f"{would_be} orders would be open in the account, at most {most} are allowed"
         return _refuse("max_open_orders", Decimal(most), Decimal(would_be), message)
-    most, count = instrument.open_orders_max, book.open_orders_of(symbol)
-    if most is not None and count >= most:
-        message = f"{count + 1} orders would be open in {symbol}, the venue allows {most}"
-        return _refuse("open_orders_max", Decimal(most), Decimal(count + 1), message)
+    of_symbol, of_account = _venue_counts(instrument)
+    for prefix, place, limits_of in (("", symbol, of_symbol), ("exchange_", None, of_account)):
+        for kind in kinds_of(request.terms):
+            most, count = limits_of[kind], book.open.of(place, kind)
+            if most is not None and count >= most:
+                limit = f"filter_{prefix}{kind.value.lower()}"
+                where = f"in {symbol}" if place else "in the account"
+                message = f"{count + 1} {kind.noun} would be open {where}, the venue allows {most}"
+                return _refuse(limit, Decimal(most), Decimal(count + 1), message)
     return None
+
+
+def _venue_counts(instrument: Instrument) -> tuple[dict[OpenKind, int | None], dict[OpenKind, int | None]]:
+    """How many the venue lets be open at once: in the symbol, in the whole account."""
+    of_symbol = {
+        OpenKind.ORDER: instrument.open_orders_max,
+        OpenKind.CONDITIONAL: instrument.open_algo_orders_max,
+        OpenKind.ICEBERG: instrument.open_iceberg_orders_max,
+    }
+    of_account = {
+        OpenKind.ORDER: instrument.account_orders_max,
+        OpenKind.CONDITIONAL: instrument.account_algo_orders_max,
+        OpenKind.ICEBERG: instrument.account_iceberg_orders_max,
+    }
+    return of_symbol, of_account
+
+
+def _check_venue_position(
+    request: OrderRequest, book: Book, instrument: Instrument, reference: Decimal | None
+) -> RiskRefusal | None:
+    """MAX_POSITION: what is held of the base asset, what all open purchases would add, and this one.
+
+    Held is what the venue last showed or what our fills made, whichever is more: one may lag behind the other.
+    """
+    most, terms = instrument.position_max, request.terms
+    if most is None or terms.side is not Side.BUY:
+        return None
+    before = book.exposure(request.key.symbol, terms.position_side)
+    held = max(before.quantity, book.wallet(instrument.base_asset) or ZERO)
+    after = _with_request(replace(before, quantity=held), terms)
+    worst = worst_case(after, Side.BUY, reference)
+    if worst <= most:
+        return None
+    room = subtract(most, worst_case(replace(before, quantity=held), Side.BUY, reference))
+    nearest = floor_to(max(ZERO, room), instrument.step_size)
+    message = (
+        f"the account could hold {worst} {instrument.base_asset}, the venue allows {most}; quantity {nearest} would"
+    )
+    return _refuse("filter_max_position", most, worst, message)
 
 
 def _check_rate(limits: RiskLimits, book: Book, now_ms: int) -> RiskRefusal | None:

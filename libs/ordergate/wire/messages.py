@@ -803,6 +803,9 @@ class InstrumentDocument(_Fact):
     trailing_below_max: Count | None = None
     open_algo_orders_max: Count | None = None
     open_iceberg_orders_max: Count | None = None
+    account_orders_max: Count | None = None
+    account_algo_orders_max: Count | None = None
+    account_iceberg_orders_max: Count | None = None
     price_origin: DecimalText = "0"
     at_ms: TimeMs
 

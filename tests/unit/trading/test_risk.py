@@ -110,7 +110,7 @@ def test_a_position_is_worth_its_quantity_at_the_reference() -> None:
 def test_open_orders_are_limited_by_us_and_by_the_venue() -> None:
     book = holding(0, terms(), terms())
     assert refusal(terms(), book, max_open_orders=2) == ("max_open_orders", 2, 3)
-    assert refusal(terms(), book, filters={"open_orders_max": 2}) == ("open_orders_max", 2, 3)
+    assert refusal(terms(), book, filters={"open_orders_max": 2}) == ("filter_max_num_orders", 2, 3)
     assert isinstance(judge(terms(), book, max_open_orders=3), Passed)
 
 

@@ -59,6 +59,8 @@ OPEN = frozenset({State.PENDING, State.ACCEPTED, State.PARTIALLY_FILLED})
 CONDITIONAL = frozenset({OrderType.STOP, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET})
 TRAILING = "TRAILING_STOP_MARKET"
 TRAILING_DELTA_MIN, TRAILING_DELTA_MAX = 10, 1_000
+OPEN_ALGOS_MAX = 200
+"""Conditional orders that may wait in the account, over all symbols (VENUES 3): no filter says it."""
 """Hundredths of a per cent: a callbackRate of 0.1 to 10 per cent."""
 GOOD_TILL_MS_MIN = 600_000
 """A GTD order must live longer than this."""
@@ -305,6 +307,7 @@ def _instrument(document: object) -> Instrument | None:
         market_step_size=ZERO if market is None or market.stepSize is None else market.stepSize,
         open_orders_max=None if orders is None or orders.limit is None else int(orders.limit),
         open_algo_orders_max=None if algos is None or algos.limit is None else int(algos.limit),
+        account_algo_orders_max=OPEN_ALGOS_MAX,
         trailing_above_min=TRAILING_DELTA_MIN,
         trailing_above_max=TRAILING_DELTA_MAX,
         trailing_below_min=TRAILING_DELTA_MIN,

@@ -137,6 +137,7 @@ class SymbolRow(Row):
 
 class ExchangeAnswer(Row):
     symbols: list[object]
+    exchangeFilters: list[object] = []  # noqa: N815, RUF012 - pydantic copies it
 
 
 class PriceRow(Row):

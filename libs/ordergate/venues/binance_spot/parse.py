@@ -223,17 +223,31 @@ def prices_answer(document: object, *, venue_time_ms: int) -> list[VenuePrice]:
 
 
 def instruments_answer(document: object) -> list[Instrument]:
-    """A symbol that cannot be read is left out: orders for it are refused, those for the others are not."""
+    """A symbol that cannot be read is left out: orders for it are refused, those for the others are not. So is a filter of the whole exchange: it is the venue's to judge."""
+    answer = check(models.ExchangeAnswer, document)
+    whole = _exchange_filters(answer.exchangeFilters)
     found = []
-    for row in check(models.ExchangeAnswer, document).symbols:
+    for row in answer.symbols:
         try:
-            found.append(_instrument(check(models.SymbolRow, row)))
+            found.append(_instrument(check(models.SymbolRow, row), whole))
         except Unreadable:
             continue
     return found
 
 
-def _instrument(row: models.SymbolRow) -> Instrument:
+def _exchange_filters(rows: Iterable[object]) -> dict[str, models.FilterRow]:
+    found = {}
+    for row in rows:
+        try:
+            each = check(models.FilterRow, row)
+        except Unreadable:
+            continue
+        found[each.filterType] = each
+    return found
+
+
+def _instrument(row: models.SymbolRow, whole: Mapping[str, models.FilterRow]) -> Instrument:
+    """whole: the filters of the whole exchange."""
     kinds = {each.filterType: each for each in row.filters}
     price, lot = kinds.get("PRICE_FILTER", _NONE), kinds.get("LOT_SIZE", _NONE)
     market, trailing = kinds.get("MARKET_LOT_SIZE", _NONE), kinds.get("TRAILING_DELTA", _NONE)
@@ -266,6 +280,9 @@ def _instrument(row: models.SymbolRow) -> Instrument:
         open_orders_max=kinds.get("MAX_NUM_ORDERS", _NONE).maxNumOrders,
         open_algo_orders_max=kinds.get("MAX_NUM_ALGO_ORDERS", _NONE).maxNumAlgoOrders,
         open_iceberg_orders_max=kinds.get("MAX_NUM_ICEBERG_ORDERS", _NONE).maxNumIcebergOrders,
+        account_orders_max=whole.get("EXCHANGE_MAX_NUM_ORDERS", _NONE).maxNumOrders,
+        account_algo_orders_max=whole.get("EXCHANGE_MAX_NUM_ALGO_ORDERS", _NONE).maxNumAlgoOrders,
+        account_iceberg_orders_max=whole.get("EXCHANGE_MAX_NUM_ICEBERG_ORDERS", _NONE).maxNumIcebergOrders,
         iceberg_parts_max=kinds.get("ICEBERG_PARTS", _NONE).limit,
         position_max=kinds.get("MAX_POSITION", _NONE).maxPosition,
         trailing_above_min=trailing.minTrailingAboveDelta,

@@ -128,6 +128,9 @@ def place_list(exchange: SpotExchange, account: SpotAccount, new: NewList, now_m
     open_lists = [each for each in account.lists if each.is_open]
     if limit is not None and sum(each.symbol is market.symbol for each in open_lists) >= limit:
         return failed("MAX_NUM_ORDER_LISTS")
+    limit = market.symbol.number("EXCHANGE_MAX_NUM_ORDER_LISTS", "maxNumOrderLists")
+    if limit is not None and len(open_lists) >= limit:
+        return failed("EXCHANGE_MAX_NUM_ORDER_LISTS")
     names = [request.client_order_id for request in requests if request.client_order_id is not None]
     is_known = any(exchange.known(account, name) is not None for name in names) or len(set(names)) < len(names)
     if is_known or any(each.client_id == new.client_id for each in open_lists):

@@ -282,10 +282,11 @@ def test_two_legs_cannot_have_one_id() -> None:
     assert refusal == (-2010, "Duplicate order sent.")
 
 
-def test_open_lists_are_counted() -> None:
-    desk = SpotDesk(symbols=[{**BTC, "filters": {"MAX_NUM_ORDER_LISTS": {"maxNumOrderLists": 1}}}])
+@pytest.mark.parametrize("name", ["MAX_NUM_ORDER_LISTS", "EXCHANGE_MAX_NUM_ORDER_LISTS"])
+def test_open_lists_are_counted(name: str) -> None:
+    desk = SpotDesk(symbols=[{**BTC, "filters": {name: {"maxNumOrderLists": 1}}}])
     desk.do("oco", **SELL_OCO)
-    assert desk.refused("oto", **OTO) == (-1013, "Filter failure: MAX_NUM_ORDER_LISTS")
+    assert desk.refused("oto", **OTO) == (-1013, f"Filter failure: {name}")
 
 
 def test_lists_are_listed() -> None:
