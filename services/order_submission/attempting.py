@@ -6,6 +6,21 @@ from ordergate.ports.ledger import Entry
 from ordergate.trading.lifecycle import is_approved_again
 from ordergate.trading.order import NonExecution, Order
 
+UNCONFIRMED = "kill_switch_unconfirmed"
+"""The switch could not be read within the last second: wait, the bus may come back while the order lives."""
+
+RESTORED = "restored"
+"""The bus was begun anew from an older state: what became of the order is read at the venue, not decided here."""
+
+RESTORING_AGAIN_SECONDS = 1.0
+"""Between two looks at an order whose fate is read at the venue after a restore of the bus."""
+
+RETRY_PAUSE_SECONDS = 0.1
+"""Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
+
+APPENDS_MAX = 5
+"""How often others may write to an order of ours between two looks at it before it is left to status_polling."""
+
 
 @dataclass(slots=True)
 class Attempting:

@@ -39,14 +39,19 @@ from ordergate.trading.lifecycle import apply, mismatch, unsent_proof
 from ordergate.trading.order import IN_FLIGHT, Attempt, NonExecution, Order, State
 from ordergate.trading.scope import Scope
 from ordergate.wire.codec import decode_order
-from services.order_submission.attempting import CLOCK_WRONG, Attempting, is_clock_wrong, proof_of
+from services.order_submission.attempting import (
+    APPENDS_MAX,
+    CLOCK_WRONG,
+    RESTORED,
+    RESTORING_AGAIN_SECONDS,
+    RETRY_PAUSE_SECONDS,
+    UNCONFIRMED,
+    Attempting,
+    is_clock_wrong,
+    proof_of,
+)
+from services.order_submission.lists import ListDesk
 from services.order_submission.replacing import Replacing
-
-UNCONFIRMED = "kill_switch_unconfirmed"
-"""The switch could not be read within the last second: wait, the bus may come back while the order lives."""
-
-RESTORED = "restored"
-"""The bus was begun anew from an older state: what became of the order is read at the venue, not decided here."""
 
 CLOCK_REFUSALS_MAX = 1
 """A request whose timestamp the venue refused is signed again once; twice says that the clock cannot be trusted."""
@@ -54,17 +59,8 @@ CLOCK_REFUSALS_MAX = 1
 CANCEL_REQUESTED = "cancel_requested"
 """Its strategy asked for its end while a proven non-execution waited for the next attempt."""
 
-APPENDS_MAX = 5
-"""How often others may write to an order of ours between two looks at it before it is left to status_polling."""
-
 TRADES_TOLD_MAX = 60
 """Of one answer, in one message of the ledger, which has a size; the others come as all trades do."""
-
-RESTORING_AGAIN_SECONDS = 1.0
-"""Between two looks at an order whose fate is read at the venue after a restore of the bus."""
-
-RETRY_PAUSE_SECONDS = 0.1
-"""Between two attempts of which the first is proven not to have left: long enough not to spin, short against a time to live."""
 
 
 class OrderDesk:
@@ -90,6 +86,7 @@ class OrderDesk:
         self._clock = clock
         self._trace = trace
         self.held: dict[ClientOrderId, Attempting] = {}
+        self._lists = ListDesk(self, trading=trading, ledger=ledger, clock=clock, trace=trace)
 
     async def submit(self, delivery: Delivery) -> None:
         """Take one `approved` message to an outcome in the ledger, then acknowledge it."""
@@ -103,6 +100,9 @@ class OrderDesk:
             event_kind=record.event_kind,
             stored_at_ms=delivery.stored_at_ms,
         )
+        if entry.order.request.order_list is not None:
+            await self._lists.submit(delivery, entry)
+            return
         order_id = entry.order.key.client_order_id
         if order_id in self.held:
             # The ack wait ran out while the first delivery still waits for budget. Not acknowledged: that one may die yet.
@@ -199,15 +199,15 @@ class OrderDesk:
         attempting.began, attempting.stopped = False, None
 
         async def write_ahead(timestamp_ms: int, key_id: KeyId) -> bool:
-            return await self._write_ahead(attempting, timestamp_ms, key_id)
+            return await self.write_ahead(attempting, timestamp_ms, key_id)
 
         remaining_ms = attempting.order.request.expires_at_ms - self._clock.now_ms()
         request = attempting.order.request
         place = self._trading.place if request.replaces is None else self._replacing.place
         outcome = await place(request, write_ahead=write_ahead, deadline_seconds=remaining_ms / 1000)
-        return await self._settle(attempting, outcome)
+        return await self.settle(attempting, outcome)
 
-    async def _write_ahead(self, attempting: Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
+    async def write_ahead(self, attempting: Attempting, timestamp_ms: int, key_id: KeyId) -> bool:
         order = attempting.order
         now_ms = self._clock.now_ms()
         if is_clock_wrong(venue_ms=timestamp_ms, now_ms=now_ms):
@@ -264,7 +264,7 @@ class OrderDesk:
             return "expired"
         return None if self._kill.is_confirmed() else UNCONFIRMED
 
-    async def _settle(self, attempting: Attempting, outcome: Outcome) -> bool:
+    async def settle(self, attempting: Attempting, outcome: Outcome) -> bool:
         if attempting.lost:
             return False
         match outcome:

@@ -24,11 +24,12 @@ from ordergate.trading.lifecycle import apply, begin, may_resubmit
 from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, State, Terms
 from ordergate.trading.risk import RiskLimits, RiskRefusal, check
 from ordergate.wire import subjects
-from ordergate.wire.gate import CloseRequest, Refusal, intent_id_of, read_intent
+from ordergate.wire.gate import CloseRequest, ListRequest, Refusal, intent_id_of, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome
 from ordergate.wire.subjects import IntentAddress
 from services.risk.first_word import FirstWord
 from services.risk.fold import AccountFold
+from services.risk.lists import ListDecisions
 from services.risk.turns import Missed, Turns
 
 AGAIN_SECONDS = 0.5
@@ -71,6 +72,7 @@ class RiskDesk:
         self._kill = kill
         self._clock = clock
         self._trace = trace
+        self._lists = ListDecisions(weigh=self._weigh, fold=fold, ledger=ledger, publisher=publisher, clock=clock)
 
     async def decide(self, delivery: Delivery) -> None:
         """One intent of the risk lane, to its decision."""
@@ -89,6 +91,9 @@ class RiskDesk:
                 return
             case OrderRequest():
                 placed = request
+            case ListRequest():
+                await self._decide_list(delivery, request)
+                return
             case CloseRequest():
                 closing = self._order_that_closes(request)
                 if closing is None:
@@ -112,10 +117,32 @@ class RiskDesk:
         )
         await delivery.ack()
 
+    async def _decide_list(self, delivery: Delivery, request: ListRequest) -> None:
+        began_ns, first = self._trace.now_ns(), replace(request.first, intent_sequence=delivery.sequence)
+        if first.validate_only:
+            await self._answer_validated(delivery, first, self._lists.weigh(request))
+        elif (standing := await self._lists.decide(request, delivery.sequence)) is not None:
+            await self._answer_repeated(delivery, first, standing)
+        for leg in request.legs:
+            self._trace.span(
+                "risk.decide",
+                leg.key.client_order_id,
+                began_ns,
+                attributes={"account": self._account, "strategy": leg.strategy, "deliveries": delivery.delivery_count},
+                parent=delivery.headers.get("traceparent"),
+            )
+        await delivery.ack()
+
     async def _make_up_for(self, missed: Missed) -> None:
         """Learn or decide what another replica was handed. Who holds it answers for it, and buries what cannot be read."""
         intent = missed.intent
         request = read_intent(intent.subject, intent.data)
+        if isinstance(request, ListRequest):
+            if missed.is_answered:
+                await self._lists.learn(request)
+            elif not request.first.validate_only:
+                await self._lists.decide(request, intent.sequence)
+            return
         if missed.is_answered and isinstance(request, OrderRequest | CloseRequest):
             entry = await self._ledger.last(self._venue, self._account, request.key.client_order_id)
             if entry is not None:
@@ -193,10 +220,15 @@ class RiskDesk:
         if not request.validate_only:
             return await self._append(delivery, request, await self._decision(request, delivery.sequence))
         terms = await self._weigh_with_replaced(request)
-        if isinstance(terms, Terms):
+        return await self._answer_validated(delivery, request, None if isinstance(terms, Terms) else terms)
+
+    async def _answer_validated(
+        self, delivery: Delivery, request: OrderRequest, refusal: tuple[str, str] | None
+    ) -> ErrorId | None:
+        if refusal is None:
             await self._answer(delivery, request, AnswerOutcome.DONE, "valid", "it would have been approved")
             return None
-        reason, message = terms
+        reason, message = refusal
         error_id = _error_id(delivery.sequence, reason)
         await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
         return error_id
@@ -255,6 +287,9 @@ class RiskDesk:
         declaration = self._declaration
         if request.replaces is not None and not declaration.native_replace:
             return "this venue has no replace; cancel the order, then place the new one"
+        listed = request.order_list
+        if listed is not None and listed.kind not in declaration.order_lists:
+            return f"this venue has no order list of the kind {listed.kind}"
         if request.resubmit and not declaration.lookup_is_witness:
             return "nothing at this venue can prove that a request did not execute, so none can be sent again"
         return unsupported(

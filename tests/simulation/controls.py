@@ -13,12 +13,13 @@ from typing import Any
 from unittest.mock import patch
 
 from ordergate.ports.bus import Delivery, Handler
-from ordergate.ports.venue import Outcome, Reading, Trading, Unknown, VenueTrade, WriteAhead
+from ordergate.ports.venue import Outcome, Reading, Replacement, Replaces, Trading, Unknown, VenueTrade, WriteAhead
 from ordergate.runtime.ledger import StreamLedger
 from ordergate.simulator.oracle import Difference
 from ordergate.trading.errors import VenueUnavailable
 from ordergate.trading.ids import KeyId, Symbol, VenueName, VenueOrderId
 from ordergate.trading.order import Order, OrderRequest
+from ordergate.venues.binance_spot import trading as spot_trading
 from services.fill_streaming import app as fill_app
 from services.fill_streaming import watched
 from services.fill_streaming.handlers import FillDesk
@@ -32,6 +33,7 @@ from tests.simulation.process import SimStage
 from tests.simulation.venue import VenueFaults
 
 LAG_FOR_EVER_MS = 10**9
+SPOT = VenueName("binance-spot")
 DRAW_VENUE_FAULTS = plan.draw_venue_faults
 
 
@@ -42,7 +44,7 @@ class Control:
     where: Sequence[tuple[ModuleType, str, Any]]
     gives_away: Callable[[Difference], bool]
     histories_max: int = 400
-    only_zetarium: bool = False  # what it spoils is not done at Binance
+    only_at: VenueName | None = None  # what it spoils is done nowhere else
 
     @contextmanager
     def built_in(self) -> Iterator[None]:
@@ -88,6 +90,27 @@ class QueryThenResend(BlindResend):
             return await self._reading.lookup(request.key.symbol, request.key.client_order_id) is None
         except VenueUnavailable:
             return False
+
+
+class ReplaceThenPlace(BlindResend):
+    """No answer to a replace: the new order by itself."""
+
+    async def replace(
+        self, request: OrderRequest, *, canceled: VenueOrderId, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> Replacement:
+        trading = self._trading
+        if not isinstance(trading, Replaces):
+            raise TypeError("this venue does not replace")
+        answer = await trading.replace(
+            request, canceled=canceled, write_ahead=write_ahead, deadline_seconds=deadline_seconds
+        )
+        if isinstance(answer.placed, Unknown):
+            placed = await trading.place(request, write_ahead=_without_ledger, deadline_seconds=deadline_seconds)
+            return Replacement(canceled=answer.canceled, placed=placed)
+        return answer
+
+    async def _wants_another(self, request: OrderRequest) -> bool:  # noqa: ARG002 - plain orders are sent as they should be
+        return False
 
 
 async def _without_ledger(_timestamp_ms: int, _key_id: KeyId) -> bool:
@@ -147,12 +170,12 @@ class PositionSkipsOlder(PositionDesk):
 class KillCheckedBefore(OrderDesk):
     """The switch is looked at, then the write-ahead is stored, then the request leaves."""
 
-    async def _write_ahead(self, attempting: Any, timestamp_ms: int, key_id: KeyId) -> bool:
+    async def write_ahead(self, attempting: Any, timestamp_ms: int, key_id: KeyId) -> bool:
         if self.stopped(attempting.order) is None:
-            await super()._write_ahead(attempting, timestamp_ms, key_id)
+            await super().write_ahead(attempting, timestamp_ms, key_id)
             attempting.stopped = None
             return bool(attempting.began)
-        return await super()._write_ahead(attempting, timestamp_ms, key_id)
+        return await super().write_ahead(attempting, timestamp_ms, key_id)
 
 
 class AckBeforeAppend(SimStage):
@@ -197,6 +220,10 @@ def _doubles(found: Difference) -> bool:
     return found.promise == "I1" and "the venue holds" in found.what
 
 
+def _takes_no_place(found: Difference) -> bool:
+    return found.promise == "I1" and "it took the place of" in found.what
+
+
 # fmt: off
 CONTROLS: Mapping[str, Control] = MappingProxyType({
     "blind_resend":            Control(where=((process, "wield", BlindResend),), gives_away=_doubles),
@@ -207,12 +234,14 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "cursor_at_the_newest":    Control(where=((fill_app, "FillDesk", CursorAtTheNewest),), gives_away=_breaks("I4")),
     "ack_before_append":       Control(where=((world, "SimStage", AckBeforeAppend),), gives_away=_breaks("I2", "I7")),
     "position_skips_older":    Control(where=((position_app, "PositionDesk", PositionSkipsOlder),), gives_away=_breaks("I4")),
-    "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4"), only_zetarium=True),
+    "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4"), only_at=ZETARIUM),
     "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5"), histories_max=800),
+    "replace_then_place":      Control(where=((process, "wield", ReplaceThenPlace),), gives_away=_doubles, only_at=SPOT),
+    "replace_the_filled":      Control(where=((spot_trading, "REPLACE_MODE", "ALLOW_FAILURE"),), gives_away=_takes_no_place, only_at=SPOT),
 })
 # fmt: on
 
 
 def controls_at(venue: VenueName) -> list[str]:
     """Those that are mistakes at this venue too."""
-    return [name for name, control in CONTROLS.items() if venue == ZETARIUM or not control.only_zetarium]
+    return [name for name, control in CONTROLS.items() if control.only_at in {None, venue}]

@@ -18,6 +18,7 @@ from ordergate.trading.ids import (
 )
 from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import (
+    ListKind,
     OrderRequest,
     OrderType,
     PositionSide,
@@ -79,6 +80,8 @@ class Declaration:
     own_order_prefixes: tuple[str, ...] = ()  # how the client ids of orders begin that the venue itself makes
     order_entries: tuple[OrderEntry, ...] = (OrderEntry.REST,)
     """Those that there are; the first is taken where nothing else is asked for."""
+    order_lists: frozenset[ListKind] = frozenset()
+    """Those that it takes in one request: its trading client is a PlacesLists."""
     shows_positions: bool = True
     """False: it has holdings only, which deposits and fees change too; `positions` is empty then."""
 
@@ -238,6 +241,27 @@ class Replaces(Protocol):
         self, request: OrderRequest, *, canceled: VenueOrderId, write_ahead: WriteAhead, deadline_seconds: float
     ) -> Replacement:
         """One attempt, sent at most once: the new order is not attempted unless the order `canceled` of that symbol was canceled by it."""
+
+
+@runtime_checkable
+class PlacesLists(Protocol):
+    """A trading client of a venue that takes several orders in one request, all or none (Declaration.order_lists)."""
+
+    async def place_legs(
+        self, legs: Sequence[OrderRequest], *, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> tuple[Outcome, ...]:
+        """One attempt for all legs of one list, in leg order, sent at most once; an outcome for each. write_ahead speaks for all.
+
+        What says that nothing was sent or executed (NotSent, Throttled, ClockRefused, NotExecuted) is every leg's.
+        """
+
+
+@runtime_checkable
+class OrderHistory(Protocol):
+    """A reading client of a venue that lists the orders that ended, too."""
+
+    async def orders_after(self, after: VenueOrderId | None) -> Sequence[VenueView]:
+        """One page of all orders of the account, oldest first; from the first on without `after`. Empty: there are no more. Raises as Reading."""
 
 
 @runtime_checkable

@@ -133,6 +133,15 @@ class Book:
         """Count an approval whose order is not noted itself: how a restored book knows the rate."""
         self._approvals.append(at_ms)
 
+    def withdraw(self, order: ClientOrderId) -> None:
+        """Take out the order that was noted last, and only for others to be weighed with it: as if it had never been."""
+        tally = self._active.get(order)
+        if tally is None:
+            return
+        self._retract(order, tally)
+        if tally.counted:
+            self._approvals.pop()
+
     def exposure(self, symbol: Symbol, position_side: PositionSide = PositionSide.BOTH) -> Exposure:
         sums = self._sums.get((symbol, position_side), _NOTHING)
         return Exposure(**{name: getattr(sums, name) for name in _Sums.__slots__})

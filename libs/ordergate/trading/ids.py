@@ -34,6 +34,11 @@ def derive_client_order_id(account: AccountName, strategy: StrategyName, intent_
     return ClientOrderId("og-" + _digest("clientOrderId", account, strategy, intent_id))
 
 
+def derive_leg_id(account: AccountName, strategy: StrategyName, intent_id: IntentId, leg: int) -> ClientOrderId:
+    """The clientOrderId of a later leg (from 2) of a list that names none, and of the list itself (leg 0)."""
+    return ClientOrderId("og-" + _digest("leg", account, strategy, intent_id, str(leg)))
+
+
 def derive_error_id(*origin: str) -> ErrorId:
     """Our own errorId for a failure, from what identifies that failure; a redelivered message gives the same one."""
     return ErrorId("oge-" + _digest("errorId", *origin))

@@ -76,6 +76,18 @@ class Rounding(StrEnum):
     ADJUST = "adjust"
 
 
+class ListKind(StrEnum):
+    """What the orders of a list are to each other."""
+
+    OCO = "OCO"  # two: each ends the other
+    OTO = "OTO"  # the second goes to the market once the first is filled whole
+    OTOCO = "OTOCO"  # the second and the third, an OCO, do once the first is filled whole
+
+    @property
+    def legs(self) -> int:
+        return 3 if self is ListKind.OTOCO else 2
+
+
 class State(StrEnum):
     """Where an order stands; the last token of its subject."""
 
@@ -142,11 +154,26 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderListMembership:
+    """An order that goes to the venue with others, in one request or not at all. leg: which of them it is, from 1; legs: the ids of all."""
+
+    list_client_order_id: ClientOrderId
+    kind: ListKind
+    leg: int
+    legs: tuple[ClientOrderId, ...]
+
+    @property
+    def is_last(self) -> bool:
+        return self.leg == len(self.legs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
     """A valid `place` or `replace` intent: whose order, what, and until when it may be sent (created_at_ms + valid_for_ms, wall clock).
 
     intent_sequence: where the intent stands in the stream that it came by; None where there is none, as of a stranger's order.
     replaces: the order of the same strategy and symbol whose place it takes: one request to the venue ends that one and places this one.
+    order_list: of a leg; each is an order of its own (docs/decisions/0010).
     """
 
     key: OrderKey
@@ -161,6 +188,7 @@ class OrderRequest:
     validate_only: bool = False
     intent_sequence: int | None = None
     replaces: ClientOrderId | None = None
+    order_list: OrderListMembership | None = None
 
     @property
     def expires_at_ms(self) -> int:

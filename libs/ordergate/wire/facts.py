@@ -45,9 +45,11 @@ from ordergate.trading.ids import (
 from ordergate.trading.order import (
     Absence,
     Attempt,
+    ListKind,
     NonExecution,
     Order,
     OrderKey,
+    OrderListMembership,
     OrderRequest,
     OrderType,
     PositionSide,
@@ -172,6 +174,8 @@ def order_document(order: Order, event: Event, *, append_id: str, correction: bo
             "keyId": order.attempt.key_id,
             **({} if order.attempt.began_at_ms is None else {"beganAtMs": order.attempt.began_at_ms}),
         }
+    if request.order_list is not None:
+        document["list"] = _list_document(request.order_list)
     if order.absence is not None:
         document["absence"] = _absence_document(order.absence)
     if order.unexecuted is not None:
@@ -326,6 +330,15 @@ def _evidence_document(event: Event) -> Document:
             return _unexecuted_document(event)
         case _:
             return {}
+
+
+def _list_document(listed: OrderListMembership) -> Document:
+    return {
+        "listClientOrderId": listed.list_client_order_id,
+        "kind": listed.kind.value,
+        "leg": listed.leg,
+        "legs": list(listed.legs),
+    }
 
 
 def _absence_document(absence: Absence | ProvenNotPlaced | ProvenAbsent) -> Document:
@@ -583,6 +596,20 @@ def _request(document: Document) -> OrderRequest:
         validate_only=get("validate") is True,
         intent_sequence=_optional_integer(get("intentSequence")),
         replaces=None if get("replaces") is None else ClientOrderId(_name(document["replaces"])),
+        order_list=None if get("list") is None else _membership(document["list"]),
+    )
+
+
+def _membership(document: Document) -> OrderListMembership:
+    legs = tuple(ClientOrderId(_name(leg)) for leg in document["legs"])
+    leg = _integer(document["leg"])
+    if not 1 <= leg <= len(legs):
+        raise ValueError("no leg of its list")
+    return OrderListMembership(
+        list_client_order_id=ClientOrderId(_name(document["listClientOrderId"])),
+        kind=ListKind(document["kind"]),
+        leg=leg,
+        legs=legs,
     )
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
@@ -25,9 +25,12 @@ from ordergate.trading.ids import (
     Symbol,
     VenueName,
     derive_client_order_id,
+    derive_leg_id,
 )
+from ordergate.trading.lists import incoherent_list
 from ordergate.trading.order import (
     OrderKey,
+    OrderListMembership,
     OrderRequest,
     OrderType,
     PositionSide,
@@ -42,6 +45,8 @@ from ordergate.wire.messages import (
     CancelScope,
     CloseIntent,
     Intent,
+    LegTerms,
+    ListTerms,
     PlaceIntent,
     ReplaceIntent,
 )
@@ -110,6 +115,21 @@ class CancelAllRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListRequest:
+    """Orders that go to the venue in one request or not at all, in leg order; each knows the others (OrderRequest.order_list)."""
+
+    legs: tuple[OrderRequest, ...]
+
+    @property
+    def first(self) -> OrderRequest:
+        return self.legs[0]
+
+    @property
+    def intent_id(self) -> IntentId:
+        return self.first.intent_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseRequest:
     """Close the position (quantity None: all of it, in base units) by a reduce-only market order under `key`."""
 
@@ -123,7 +143,7 @@ class CloseRequest:
     valid_for_ms: int
 
 
-Request = OrderRequest | CancelRequest | CancelAllRequest | CloseRequest
+Request = OrderRequest | ListRequest | CancelRequest | CancelAllRequest | CloseRequest
 _I = TypeVar("_I", PlaceIntent, CancelIntent, CancelAllIntent, ReplaceIntent, CloseIntent)
 _Placed = PlaceIntent | ReplaceIntent
 
@@ -143,10 +163,12 @@ def intent_id_of(subject: str, data: bytes) -> IntentId | None:
     return found.intent_id
 
 
-def read_place(subject: str, data: bytes) -> OrderRequest | Refusal:
+def read_place(subject: str, data: bytes) -> OrderRequest | ListRequest | Refusal:
     intent = _parse(PlaceIntent, IntentKind.PLACE, subject, data)
     if isinstance(intent, Refusal):
         return intent
+    if intent.order_list is not None:
+        return _read_list(intent, intent.order_list)
     fault = _terms_fault(intent)
     return _order_request(intent) if fault is None else _refuse_terms(intent, fault)
 
@@ -330,6 +352,53 @@ def _order_request(intent: _Placed) -> OrderRequest:
         validate_only=intent.validate_only,
         replaces=ClientOrderId(intent.replaces) if isinstance(intent, ReplaceIntent) else None,
     )
+
+
+def _read_list(intent: PlaceIntent, wanted: ListTerms) -> ListRequest | Refusal:
+    """Each leg as if it had been asked for by itself, and what makes them one."""
+    who = AccountName(intent.account), StrategyName(intent.strategy), IntentId(intent.intent_id)
+    single = intent.model_copy(update={"order_list": None})
+    intents = [
+        single,
+        *(
+            single.model_copy(update=_of_leg(leg, derive_leg_id(*who, place)))
+            for place, leg in enumerate(wanted.others, 2)
+        ),
+    ]
+    for place, each in enumerate(intents, 1):
+        if (fault := _terms_fault(each)) is not None:
+            return _refuse_terms(intent, f"order {place} of the list: {fault}")
+    orders = [_order_request(each) for each in intents]
+    names = tuple(order.key.client_order_id for order in orders)
+    fault = incoherent_list(wanted.kind, [order.terms for order in orders])
+    if fault is None and len(set(names)) < len(names):
+        fault = "the orders of a list have different clientOrderIds"
+    if fault is None and intent.resubmit:
+        fault = "resubmit is for single orders: what became of a list's orders is read one by one"
+    if fault is not None:
+        return _refuse_terms(intent, fault)
+    whole = "".join(order.request_hash for order in orders)
+    return ListRequest(
+        legs=tuple(
+            replace(
+                order,
+                request_hash=hashlib.sha256(f"{wanted.kind}:{place}:{whole}".encode()).hexdigest()[:32],
+                order_list=OrderListMembership(
+                    list_client_order_id=derive_leg_id(*who, 0), kind=wanted.kind, leg=place, legs=names
+                ),
+            )
+            for place, order in enumerate(orders, 1)
+        )
+    )
+
+
+def _of_leg(leg: LegTerms, derived: ClientOrderId) -> dict[str, object]:
+    own = {name: getattr(leg, name) for name in LegTerms.model_fields}
+    return own | {
+        "client_order_id": leg.client_order_id or derived,
+        "quote_quantity": None,
+        "good_till_ms": None,
+    }
 
 
 def _client_order_id(intent: PlaceIntent | ReplaceIntent | CloseIntent) -> ClientOrderId:

@@ -12,7 +12,16 @@ from pydantic.alias_generators import to_camel
 
 from ordergate.trading.errors import Unreadable
 from ordergate.trading.fills import Liquidity
-from ordergate.trading.order import OrderType, PositionSide, Rounding, SelfTradePrevention, Side, State, TimeInForce
+from ordergate.trading.order import (
+    ListKind,
+    OrderType,
+    PositionSide,
+    Rounding,
+    SelfTradePrevention,
+    Side,
+    State,
+    TimeInForce,
+)
 from ordergate.wire.subjects import IntentKind
 
 SCHEMA: Final = 1
@@ -98,10 +107,41 @@ class _PlacedTerms(_Intent):
     valid_for_ms: Annotated[int, Field(ge=1, le=VALID_FOR_MS_MAX)]
 
 
+class LegTerms(BaseModel):
+    """An order of a list beside the intent's own. What is not here it has of the intent: symbol, side of the position, life, rounding."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True, extra="forbid")
+
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce = TimeInForce.GTC
+    quantity: Quantity
+    price: Quantity | None = None
+    stop_price: Quantity | None = None
+    post_only: bool = False
+    iceberg_quantity: Quantity | None = None
+    trailing_delta: TrailingDelta | None = None
+    client_order_id: ClientOrderIdText | None = None
+
+
+class ListTerms(BaseModel):
+    """The intent's order goes to the venue with `others`, in one request or not at all.
+
+    OCO: each of the two ends the other, one of them a stop. OTO: the other goes to the market once the intent's, a LIMIT order, is filled
+    whole. OTOCO: so do the two others, an OCO. Each is an order of its own, with a clientOrderId of its own.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True, extra="forbid")
+
+    kind: ListKind
+    others: Annotated[tuple[LegTerms, ...], Field(min_length=1, max_length=2)]
+
+
 class PlaceIntent(_PlacedTerms):
-    """Place an order, once, however often this message comes."""
+    """Place an order, once, however often this message comes; or, with `list`, several that are one request to the venue."""
 
     kind: Literal[IntentKind.PLACE]
+    order_list: ListTerms | None = Field(default=None, alias="list")
 
 
 class ReplaceIntent(_PlacedTerms):
@@ -289,6 +329,15 @@ class UnexecutedPart(_Part):
     retry_at_ms: TimeMs | None = None
 
 
+class ListPart(_Part):
+    """Of an order that went to the venue with others. leg: which of them it is, from 1; legs: the clientOrderIds of all, in order."""
+
+    list_client_order_id: VenueText
+    kind: ListKind
+    leg: Annotated[int, Field(ge=1)]
+    legs: tuple[VenueText, ...]
+
+
 class OrderMessage(_Fact):
     """The full snapshot of an order, the event that made it, and its evidence. One message of the order's life.
 
@@ -327,6 +376,7 @@ class OrderMessage(_Fact):
     valid_for_ms: Count
     intent_sequence: Sequence | None = None
     replaces: VenueText | None = None
+    order_list: ListPart | None = Field(default=None, alias="list")
     attempt: AttemptPart | None = None
     first_attempt_ms: TimeMs | None = None
     venue_order_id: VenueText | None = None
@@ -633,6 +683,7 @@ class RestoreDocument(_Fact):
     halted: bool
     reason: str
     began_at_ms: TimeMs
+    known_until_ms: TimeMs = 0  # when the last order or fill that the bus holds was stored in it; 0: it holds none
     at_ms: TimeMs
 
 

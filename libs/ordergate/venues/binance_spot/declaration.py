@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ordergate.ports.venue import Declaration, IdScope, OrderEntry
 from ordergate.trading.ids import VenueName
-from ordergate.trading.order import OrderType, PositionSide, SelfTradePrevention, TimeInForce
+from ordergate.trading.order import ListKind, OrderType, PositionSide, SelfTradePrevention, TimeInForce
 
 DECLARATION = Declaration(
     venue=VenueName("binance-spot"),
@@ -36,6 +36,7 @@ DECLARATION = Declaration(
     iceberg=True,
     trailing=True,
     self_trade_prevention=frozenset(SelfTradePrevention),
+    order_lists=frozenset(ListKind),
     shows_positions=False,
     reduce_only=False,
     list_period_ms=2_000,  # 6 of 6,000 a minute for one symbol, 80 for all

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from ordergate.trading.errors import Misuse
 from ordergate.trading.ids import ClientOrderId
-from ordergate.trading.order import OrderRequest, OrderType
+from ordergate.trading.lists import above_and_below, incoherent_list
+from ordergate.trading.order import ListKind, OrderRequest
 from ordergate.venues.binance_spot.parse import Fields, amounts, leg_parameters, prefixed, prevention, unsupported
-
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_MARKET})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +102,23 @@ class OneTriggersPair:
 OrderList = OneCancelsOther | OneTriggersOther | OneTriggersPair
 
 
+def list_of(legs: Sequence[OrderRequest]) -> OrderList:
+    """The list that these are the legs of, in leg order. Raises Misuse."""
+    membership = legs[0].order_list
+    if membership is None or tuple(leg.key.client_order_id for leg in legs) != membership.legs:
+        raise Misuse("these are not the legs of one list, in order")
+    name = membership.list_client_order_id
+    if membership.kind is ListKind.OTO:
+        return OneTriggersOther(working=legs[0], pending=legs[1], list_client_order_id=name)
+    above, below = (legs[-2:][place] for place in above_and_below([leg.terms for leg in legs[-2:]]))
+    if membership.kind is ListKind.OCO:
+        return OneCancelsOther(above=above, below=below, list_client_order_id=name)
+    return OneTriggersPair(working=legs[0], above=above, below=below, list_client_order_id=name)
+
+
+_KINDS = {OneCancelsOther: ListKind.OCO, OneTriggersOther: ListKind.OTO, OneTriggersPair: ListKind.OTOCO}
+
+
 def check_list(orders: OrderList) -> None:
     """Raises Misuse for a list that the exchange could not take as it was meant."""
     legs = orders.legs
@@ -112,23 +128,9 @@ def check_list(orders: OrderList) -> None:
         lacking = unsupported(leg.terms) or ("quantity" if leg.terms.quantity is None else None)
         if lacking is not None or leg.validate_only:
             raise Misuse(f"a list may only hold orders that the exchange can take: {lacking or 'validate_only'}")
-    if len({leg.terms.self_trade_prevention for leg in legs}) != 1:
-        raise Misuse("self-trade prevention is chosen for the list as a whole")
-    if isinstance(orders, OneCancelsOther | OneTriggersPair):
-        _check_pair((orders.above, orders.below))
-    if isinstance(orders, OneTriggersOther | OneTriggersPair) and orders.working.terms.type is not OrderType.LIMIT:
-        raise Misuse("the working order of a list is a LIMIT order")
-
-
-def _check_pair(legs: Sequence[OrderRequest]) -> None:
-    above, below = (leg.terms for leg in legs)
-    if (above.side, above.quantity) != (below.side, below.quantity):
-        raise Misuse("the two orders of an OCO have the same side and quantity")
-    if (above.type in _STOPS) is (below.type in _STOPS):
-        raise Misuse("one of the two orders of an OCO stops a loss and the other takes a profit")
-    for each in (above, below):
-        if each.type is OrderType.MARKET or (each.type is OrderType.LIMIT and not each.post_only):
-            raise Misuse("an order of an OCO is conditional, or a LIMIT order that is post-only")
+    problem = incoherent_list(_KINDS[type(orders)], [leg.terms for leg in legs])
+    if problem is not None:
+        raise Misuse(problem)
 
 
 def _leg(prefix: str, leg: OrderRequest) -> Fields:

@@ -16,7 +16,7 @@ from ordergate.ports.venue import (
     Unknown,
     WriteAhead,
 )
-from ordergate.trading.errors import Unavailable, Unreadable
+from ordergate.trading.errors import Misuse, Unavailable, Unreadable
 from ordergate.trading.ids import ClientOrderId, Symbol, VenueOrderId, derive_error_id
 from ordergate.trading.order import OrderRequest, VenueView
 from ordergate.venues.binance.errors import document_of
@@ -25,12 +25,14 @@ from ordergate.venues.binance_spot import limits, models, parse
 from ordergate.venues.binance_spot.calls import ORDER_PATH, SpotClient
 from ordergate.venues.binance_spot.entry import SocketEntry
 from ordergate.venues.binance_spot.errors import Purpose, judge_leg
-from ordergate.venues.binance_spot.lists import OrderList, check_list
+from ordergate.venues.binance_spot.lists import OrderList, check_list, list_of
 from ordergate.venues.binance_spot.parse import Fields
 
 CANCEL_WAIT_SECONDS = 5.0
 """How long a cancel waits for budget. It has a reserve of its own, so this only shows while the exchange has frozen us."""
 FULL: Fields = (("newOrderRespType", "FULL"),)
+REPLACE_MODE = "STOP_ON_FAILURE"
+"""Without it the new order is placed also where the old one was filled: the strategy would have both."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,7 +115,7 @@ class BinanceSpotTrading(SpotClient):
             return Replacement(canceled=refusal, placed=refusal)
         parameters = (
             *parse.order_parameters(request),
-            ("cancelReplaceMode", "STOP_ON_FAILURE"),
+            ("cancelReplaceMode", REPLACE_MODE),
             ("cancelOrderId", canceled),
             *FULL,
         )
@@ -179,6 +181,19 @@ class BinanceSpotTrading(SpotClient):
         if not isinstance(result, Answered):
             return tuple(result for _ in orders.legs)
         return _judge_list(result.document, orders.legs)
+
+    async def place_legs(
+        self, legs: Sequence[OrderRequest], *, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> tuple[Outcome, ...]:
+        """As ports.venue.PlacesLists. Of a list that the exchange could not take nothing is sent."""
+        try:
+            orders = list_of(legs)
+            check_list(orders)
+        except Misuse:
+            return tuple(NotSent(reason="unsupported_list", retriable=False) for _ in legs)
+        outcomes = await self.place_list(orders, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
+        by_leg = dict(zip((leg.key.client_order_id for leg in orders.legs), outcomes, strict=True))
+        return tuple(by_leg[leg.key.client_order_id] for leg in legs)
 
     async def cancel_list(self, symbol: Symbol, *, list_client_order_id: ClientOrderId) -> Outcome:
         """`DELETE /api/v3/orderList`: every leg that is open."""
