@@ -71,8 +71,9 @@ async def test_nonsense_in_the_other_streams_stops_no_service_now_or_at_its_next
     assert await _kept(desk, "ORDERS", approved) == set(approved)
     await desk.wait_order(await desk.place(), "filled")
     assert system.pids() == pids
-    for name in SERVICES:
-        await asyncio.to_thread(system.wait_restarted, name, system.kill(name))
+    killed = {name: system.kill(name) for name in SERVICES}
+    for name, pid in killed.items():
+        await asyncio.to_thread(system.wait_restarted, name, pid)
     starts = system.starts()
     await desk.wait_order(await desk.place(), "filled")
     await desk.wait_answer(await desk.cancel(resting))

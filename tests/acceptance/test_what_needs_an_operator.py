@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,34 +24,41 @@ COMPARE_MS = 4_000
 """Between two comparisons with the venue's positions."""
 
 
-def _with_trading_key(home: Path, **changes: Any) -> Development:
-    """An installation whose key for order submission is, at the venue, not what it should be."""
-    document = json.loads(write_development(home, Development(limits=AMPLE), simulator_port=1).simulator.read_text())
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "expired": ({"expiresAtMs": 1_000}, "API_KEY_EXPIRED"),
+    "denied": ({"permissions": ["READ_ONLY"]}, "PERMISSION_DENIED"),
+}
+"""Accounts whose key for order submission is, at the venue, not what it should be; what the venue says of it."""
+
+
+def _with_refused_keys(home: Path) -> Development:
+    plain = Development(limits=AMPLE, accounts=tuple(REFUSED))
+    document = json.loads(write_development(home, plain, simulator_port=1).simulator.read_text())
     for account in document["accounts"]:
+        changes, _ = REFUSED[account["account"]]
         account["keys"] = [{**key, **(changes if key["permissions"] == ["TRADE"] else {})} for key in account["keys"]]
-    return Development(limits=AMPLE, simulator={"accounts": document["accounts"]})
+    return replace(plain, simulator={"accounts": document["accounts"]})
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [({"expiresAtMs": 1_000}, "API_KEY_EXPIRED"), ({"permissions": ["READ_ONLY"]}, "PERMISSION_DENIED")],
-    ids=["expired", "not allowed to trade"],
-)
-async def test_an_account_whose_key_is_refused_halts_and_says_why(
-    tmp_path: Path, changes: dict[str, Any], reason: str
-) -> None:
-    with running_system(tmp_path, _with_trading_key(tmp_path, **changes)) as system:
-        async with open_desk(system.nats_url, system.simulator_url) as desk:
-            first = await desk.wait_order(await desk.place())
-            assert first["state"] == "rejected"
-            assert reason.lower() in first["reason"].lower()
-            assert first["errorId"]
-            said = await until(lambda: desk.last("AUDIT", f"risk.{VENUE}.{ACCOUNT}.halted"), what="the halt is said")
-            assert reason.lower() in said["message"].lower()
-            assert said["errorId"] == first["errorId"]
-            second = await desk.wait_order(await desk.place())
-            assert (second["state"], second["reason"]) == ("canceled", "halted")
-            assert await desk.arrivals(second["clientOrderId"]) == []
+@pytest.mark.timeout(90)
+async def test_an_account_whose_key_is_refused_halts_and_says_why(tmp_path: Path) -> None:
+    with running_system(tmp_path, _with_refused_keys(tmp_path)) as system:
+        for account, (_, reason) in REFUSED.items():
+            async with open_desk(system.nats_url, system.simulator_url, account=account) as desk:
+                await _halts(desk, reason)
+
+
+async def _halts(desk: Desk, reason: str) -> None:
+    first = await desk.wait_order(await desk.place())
+    assert first["state"] == "rejected"
+    assert reason.lower() in first["reason"].lower()
+    assert first["errorId"]
+    said = await until(lambda: desk.last("AUDIT", f"risk.{VENUE}.{desk.account}.halted"), what="the halt is said")
+    assert reason.lower() in said["message"].lower()
+    assert said["errorId"] == first["errorId"]
+    second = await desk.wait_order(await desk.place())
+    assert (second["state"], second["reason"]) == ("canceled", "halted")
+    assert await desk.arrivals(second["clientOrderId"]) == []
 
 
 async def test_a_position_that_our_fills_do_not_explain_is_reported_after_two_reads(desk: Desk, system: System) -> None:

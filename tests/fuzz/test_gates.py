@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.fuzz.damage import Choices, be_quiet
 from tests.fuzz.gates import GATES, Gate
 
-CASES = int(os.environ.get("FUZZ_CASES", "300"))
+CASES = int(os.environ.get("FUZZ_CASES", "150"))
 
 
 @pytest.fixture(autouse=True)

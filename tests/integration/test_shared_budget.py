@@ -259,8 +259,7 @@ async def test_who_owns_the_budget_is_a_metric(start: Start) -> None:
 
 
 async def test_four_processes_at_three_times_the_limit_are_never_refused() -> None:
-    shape = Shape(limit=300, window_ms=3_000, windows=2)
-    shared = await measure("shared", shape)
+    shared = await measure("shared", Shape(limit=150, window_ms=1_500, windows=2))
     assert shared["refused"] == 0
     assert shared["used_of_planned"] >= 0.8
     assert shared["resolves_denied"] == shared["cancels_denied"] == 0
@@ -275,12 +274,12 @@ async def test_while_owners_die_nobody_is_refused_and_cancels_and_lookups_find_r
 
 
 async def test_without_sharing_the_venue_refuses() -> None:
-    assert (await measure("unshared", Shape(limit=300, window_ms=3_000, windows=2)))["refused"] > 0
+    assert (await measure("unshared", Shape(limit=150, window_ms=1_500, windows=2)))["refused"] > 0
 
 
 @pytest.mark.parametrize("stop", STOPS)
 async def test_when_one_process_is_told_to_stop_no_call_of_any_comes_later_than_50_ms_after(stop: str) -> None:
-    stopped = await measure("shared", Shape(limit=300, window_ms=3_000, windows=2), stop=stop)
+    stopped = await measure("shared", Shape(limit=250, window_ms=2_500, windows=2), stop=stop)
     assert stopped["calls_before"] > 10
     assert stopped["calls_later_than_50_ms"] == 0
     assert stopped["calls_afterwards"] > 0, "and then they go on"

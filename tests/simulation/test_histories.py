@@ -7,14 +7,14 @@ import pytest
 from ordergate.ports.venue import IdScope
 from ordergate.trading.ids import VenueName
 from tests.simulation.ambient import AmbientUse, quiet_graves, simulated
-from tests.simulation.controls import CONTROLS
-from tests.simulation.plan import draw_plan
+from tests.simulation.controls import CONTROLS, controls_at
+from tests.simulation.plan import ZETARIUM, draw_plan
 from tests.simulation.runner import digests, digests_elsewhere, hunt, run_chunk, run_history, tell_history
 
-SEEDS = 120
-CHUNKS = 4
+SEEDS = 60
+CHUNKS = 2
 BINANCE = (VenueName("binance-spot"), VenueName("binance-futures"))
-BINANCE_SEEDS = 40
+BINANCE_SEEDS = 20
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_an_order_that_is_sent_again_is_found_where_a_finished_order_frees_its_i
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize("name", controls_at(ZETARIUM))
 def test_each_mistake_is_found(name: str) -> None:
     found = hunt(name, enough=1)
     assert found.broken, f"{name} stayed unfound in {found.histories} histories"
