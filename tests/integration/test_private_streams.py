@@ -36,7 +36,7 @@ from tests.venue_cards.desk import Desk, Exchange, open_exchange
 from tests.venue_cards.kits import KITS
 
 MAIN = AccountName("main")
-ORDERS = 60
+ORDERS = 30
 QUICK = StreamPace(first_pause_seconds=0.01, pause_seconds_max=0.1, refused_seconds=0.2, look_seconds=0.05)
 
 

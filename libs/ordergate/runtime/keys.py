@@ -45,8 +45,7 @@ from ordergate.wire.messages import (
 )
 
 LOOK_SECONDS = 0.5
-STORE_SECONDS = 15.0
-"""How often a secret store is asked; a file costs one stat."""
+"""A look at a file costs one stat; a secret store has a pace of its own (VaultSettings)."""
 SAY_SECONDS = 2.0
 SAY_TTL_SECONDS = 6
 STATED_MAX = 8
@@ -322,7 +321,8 @@ async def _source(frame: Frame, account: AccountSettings, signer: Signer) -> Sou
     frame.at_stop(engine.close)
     found = await store.read(secret)
     key = key_of(found)
-    return Source(key=key, created_at_ms=found.created_at_ms, look=StoreWatch(store, secret, key, frame.clock).look)
+    watching_store = StoreWatch(store, secret, key, frame.clock, every_seconds=vault.ask_seconds)
+    return Source(key=key, created_at_ms=found.created_at_ms, look=watching_store.look)
 
 
 def _age(path: Path, key_id: KeyId) -> int | None:
@@ -342,20 +342,21 @@ def open_vault(settings: VaultSettings, clock: Clock) -> tuple[Vault, Engine]:
 
 
 class StoreWatch:
-    """As access.keys.watch.KeyWatch, for a secret store: asked every STORE_SECONDS."""
+    """As access.keys.watch.KeyWatch, for a secret store, which is not asked at every look."""
 
-    def __init__(self, store: SecretStore, name: str, held: Key, clock: Clock) -> None:
+    def __init__(self, store: SecretStore, name: str, held: Key, clock: Clock, *, every_seconds: float) -> None:
         self._store = store
         self._name = name
         self._held = held
         self._clock = clock
-        self._ask_at = clock.monotonic() + STORE_SECONDS
+        self._every_seconds = every_seconds
+        self._ask_at = clock.monotonic() + every_seconds
         self._reason = ""
 
     async def look(self) -> Replaced | watching.Unreadable | None:
         if self._clock.monotonic() < self._ask_at:
             return None
-        self._ask_at = self._clock.monotonic() + STORE_SECONDS
+        self._ask_at = self._clock.monotonic() + self._every_seconds
         try:
             found = await self._store.read(self._name)
             key = key_of(found)

@@ -229,13 +229,14 @@ class BusSettings(_Section):
 
 
 class VaultSettings(_Section):
-    """HashiCorp Vault, key/value engine 2, by a token file or a Kubernetes role."""
+    """HashiCorp Vault, key/value engine 2, by a token file or a Kubernetes role. ask_seconds: between two looks for a new version."""
 
     url: str
     mount: str = "secret"
     namespace: str | None = None
     token_file: Path | None = None
     role: str | None = None
+    ask_seconds: float = Field(default=15.0, ge=1, le=3_600)
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:

@@ -8,11 +8,12 @@ import pytest
 from ordergate.access.keys import make_key
 from ordergate.access.keys.store import Secret
 from ordergate.access.keys.watch import Replaced, Unreadable
-from ordergate.runtime.keys import STORE_SECONDS, Marks, StoreWatch
+from ordergate.runtime.keys import Marks, StoreWatch
 from ordergate.runtime.settings import Installation, Signer
 from ordergate.trading.errors import Misconfigured, SecretStoreUnavailable, WrongKey
 from ordergate.trading.ids import KeyId
 
+EVERY_SECONDS = 15.0
 HELD = make_key(public="first-key", secret="first-secret")
 
 
@@ -48,12 +49,12 @@ def version(number: int, name: str) -> Secret:
 
 async def test_a_new_version_in_the_store_is_noticed_and_the_store_is_not_asked_all_the_time() -> None:
     store = Store(answers=[version(1, "first"), version(2, "second")])
-    watch = StoreWatch(store, "trader", HELD, store)
+    watch = StoreWatch(store, "trader", HELD, store, every_seconds=EVERY_SECONDS)
     assert [await watch.look() for _ in range(3)] == [None] * 3
     assert store.reads == 0
-    store.seconds += STORE_SECONDS
+    store.seconds += EVERY_SECONDS
     assert await watch.look() is None
-    store.seconds += STORE_SECONDS
+    store.seconds += EVERY_SECONDS
     found = await watch.look()
     assert isinstance(found, Replaced)
     assert (found.key.public, found.created_at_ms) == ("second-key", 2_000)
@@ -62,10 +63,10 @@ async def test_a_new_version_in_the_store_is_noticed_and_the_store_is_not_asked_
 @pytest.mark.parametrize("error", [SecretStoreUnavailable("vault is sealed"), WrongKey("vault holds no secret")])
 async def test_a_store_that_gives_no_key_is_spoken_of_once(error: Exception) -> None:
     store = Store(answers=[error, error, version(2, "second")])
-    watch = StoreWatch(store, "trader", HELD, store)
+    watch = StoreWatch(store, "trader", HELD, store, every_seconds=EVERY_SECONDS)
     found = []
     for _ in range(3):
-        store.seconds += STORE_SECONDS
+        store.seconds += EVERY_SECONDS
         found.append(await watch.look())
     assert found[:2] == [Unreadable(reason=str(error), new=True), Unreadable(reason=str(error), new=False)]
     assert isinstance(found[2], Replaced)

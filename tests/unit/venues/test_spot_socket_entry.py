@@ -104,7 +104,7 @@ async def trading(reply: Reply, *, request_seconds: float = 1.0, there: bool = T
             )
         )
         try:
-            assert await client.start()
+            assert await client.start(timeout_seconds=5.0 if there else 1.0)
             yield Stage(client, peer, asked, records)
         finally:
             await client.close()
