@@ -260,9 +260,6 @@ class PollingDesk:
             live_can_be_read_again=True,
         )
 
-    def unknown_count(self) -> int:
-        return self._live.count(State.UNKNOWN)
-
     async def _load(self) -> None:
         mark = await self._checkpoint.load()
         if mark is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from ordergate.ports.ledger import Entry
 from ordergate.trading.ids import ClientOrderId, Symbol, VenueOrderId
-from ordergate.trading.order import Order, State
+from ordergate.trading.order import Order
 from ordergate.trading.schedule import Watch
 
 
@@ -65,9 +65,6 @@ class LiveBook:
             before.watch = replace(before.watch, left_until_ms=_left_until_ms(order))
         if order.venue_order_id is not None:
             self._by_venue_id[order.key.symbol, order.venue_order_id] = self._tracked[order_id]
-
-    def count(self, state: State) -> int:
-        return sum(1 for tracked in self._tracked.values() if tracked.order.state is state)
 
 
 def track(entry: Entry, before: Tracked | None, now_ms: int) -> Tracked:

@@ -27,7 +27,7 @@ CALLS = frozenset({"now", "today", "utcnow", "urandom", "to_thread", "run_in_exe
 """Of datetime, os, asyncio and loops."""
 
 SIMULATED_RUNTIME = frozenset({
-    "checkpoint", "connection", "control", "cursors", "delivery", "feed", "graveyard", "intents", "jetstream", "lane",
+    "checkpoint", "connection", "control", "delivery", "feed", "graveyard", "intents", "jetstream", "lane",
     "lean", "ledger", "market", "ordered", "positions", "presence", "publisher", "pull", "shelf", "transport",
 })  # fmt: skip
 """The modules of runtime/ that run unchanged over the simulated bus; the others are the machine's."""

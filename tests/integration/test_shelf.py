@@ -9,16 +9,13 @@ from ordergate.ports.checkpoint import Mark
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.cursors import Cursors
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.presence import TTL_SECONDS, Presence, present
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.errors import Misuse
-from ordergate.trading.ids import VenueOrderId
 from ordergate.trading.position import Position
 from ordergate.wire import keys
-from ordergate.wire.messages import CursorDocument
-from ordergate.wire.streams import CHECKPOINTS, CONTROL, CURSORS, LEASES
+from ordergate.wire.streams import CHECKPOINTS, CONTROL, LEASES
 from tests.integration.conftest import Connect
 from tests.integration.orders_at_hand import ACCOUNT, BTC, ETH, VENUE
 
@@ -92,15 +89,6 @@ async def test_a_kept_checkpoint_is_saved_when_the_service_stops(bus: Bus) -> No
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     assert await checkpoint_of(bus).load() == Mark(sequence=12)
-
-
-async def test_a_cursor_comes_back(bus: Bus) -> None:
-    cursors = Cursors(BusShelf(bus, bucket=CURSORS), venue=VENUE, account=ACCOUNT)
-    assert await cursors.load(BTC) is None
-    cursor = CursorDocument(from_id=VenueOrderId("17"), at_ms=5)
-    await cursors.save(BTC, cursor)
-    assert await cursors.load(BTC) == cursor
-    assert await cursors.load(ETH) is None
 
 
 async def test_who_is_present_and_who_has_left(bus: Bus, connected: Connect) -> None:

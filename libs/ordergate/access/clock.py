@@ -38,10 +38,6 @@ class VenueClock:
         """How much faster the venue's clock runs than this machine's, as of the last two readings that were far enough apart."""
 
     @property
-    def measurement(self) -> Measurement | None:
-        return self._measurement
-
-    @property
     def is_known(self) -> bool:
         found = self._measurement
         return found is not None and self._clock.monotonic() - found.taken_at <= self._age_seconds_max

@@ -115,10 +115,3 @@ class Shelf(Protocol):
     async def delete(self, key: str) -> None: ...
     def watch(self, pattern: str) -> AsyncGenerator[tuple[str, bytes | None] | None, None]:
         """Present entries, then None, then changes (value None: deleted)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionKey:
-    venue: VenueName
-    account: AccountName
-    symbol: Symbol

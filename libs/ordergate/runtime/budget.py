@@ -161,11 +161,6 @@ class Pool:
         """Something that others must know is not stored yet."""
         return bool(self._telling)
 
-    @property
-    def publishes(self) -> Mapping[Scope, int]:
-        """The limits that the venue publishes, as far as this process knows."""
-        return {scope: published.limit for scope, published in self._published.items()}
-
     def join(self, limiter: Limiter) -> None:
         """Its waiters are asked for, and it is frozen with the others, also by what they were told before it came."""
         self._limiters.append(limiter)

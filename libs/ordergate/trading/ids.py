@@ -18,7 +18,6 @@ TradeId = NewType("TradeId", str)
 ErrorId = NewType("ErrorId", str)
 KeyId = NewType("KeyId", str)
 
-CLIENT_ORDER_ID_LENGTH_MAX = 36
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
 

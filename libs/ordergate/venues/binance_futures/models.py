@@ -141,19 +141,8 @@ class TimeAnswer(Row):
     serverTime: TimeMs  # noqa: N815
 
 
-class AlgoCanceled(Row):
-    """`DELETE /fapi/v1/algoOrder`: it shows no order."""
-
-    algoId: NumericId  # noqa: N815
-
-
 class PositionMode(Row):
     dualSidePosition: Flag  # noqa: N815
-
-
-class LeverageAnswer(Row):
-    symbol: Name
-    leverage: Annotated[int, Field(ge=1)]
 
 
 class CountdownAnswer(Row):
