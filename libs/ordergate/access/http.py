@@ -80,7 +80,6 @@ class EngineLimits:
     idle_seconds_max: float = (
         45.0  # below what servers and balancers usually allow: a peer that closes while we send makes an unknown
     )
-    request_bytes_max: int = 1024 * 1024
 
 
 @dataclass(slots=True, kw_only=True)
@@ -277,7 +276,7 @@ class Engine:
             connected = True
         except OSError as error:  # TimeoutError and every TLS error are OSErrors too
             self.counts.failures += 1
-            return NothingSent(reason=_connect_failure(error))
+            return NothingSent(reason=connect_failure(error))
         finally:
             self._connecting -= 1
             if not connected:
@@ -356,7 +355,8 @@ def verifying(context: ssl.SSLContext | None) -> ssl.SSLContext:
     return context
 
 
-def _connect_failure(error: BaseException) -> str:
+def connect_failure(error: BaseException) -> str:
+    """Why there is no connection, in one word."""
     match error:
         case ssl.SSLError():
             return "tls_failed"

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from ordergate.access.http import AnswerLost, EngineCounts, NothingSent, Origin
 from ordergate.access.response import Response
-from ordergate.access.streaming import PING_AFTER_SECONDS, SILENT_AFTER_SECONDS, StreamPace, Turn, Wish
+from ordergate.access.silence import Silence
+from ordergate.access.streaming import StreamPace, Turn, Wish
 from ordergate.access.websocket import HandshakeRefused, Socket, SocketLimits, connect
 from ordergate.ports.clock import Clock
 from ordergate.trading.errors import Unreadable
@@ -87,7 +88,7 @@ class Line:
         self._doubtful = False  # an answer did not come: nothing more is asked here
         self._waiting: dict[str, asyncio.Future[Response | AnswerLost]] = {}
         self._given_up: set[str] = set()  # asked, and nobody waits for the answer any more
-        self._pinged_at = self.opened_at
+        self._silence = Silence(self.opened_at)
 
     @property
     def is_open(self) -> bool:
@@ -138,13 +139,8 @@ class Line:
         """Ping where nothing came for a while, and drop what is silent for too long."""
         if self._socket is None or not self._socket.is_open:
             return
-        now = self._clock.monotonic()
-        silent = now - self._socket.heard_at
-        if silent >= SILENT_AFTER_SECONDS:
+        if self._silence.is_too_long(self._socket, self._clock.monotonic()):
             self.drop("silent")
-        elif silent >= PING_AFTER_SECONDS and now - self._pinged_at >= PING_AFTER_SECONDS:
-            self._pinged_at = now
-            self._socket.ping()
 
     def drop(self, reason: str) -> None:
         """End it at once, as if the other side had."""

@@ -1,6 +1,6 @@
 """The keeper of a private stream: always one connection that is subscribed, and an honest word whenever there was none.
 
-* Silence is found within 30 s: after PING_AFTER_SECONDS without a byte it pings, and a connection that says nothing at all for SILENT_AFTER_SECONDS is dropped.
+* Silence is found within 30 s: a connection that says nothing for a while is pinged, and one that does not answer that either is dropped (access.silence).
 * Before the venue ends a connection (24 h) or when it says that it will, another is opened and subscribed first; then the old one is closed, and what was
   still under way on it is read. Events of that overlap come twice. There is no gap, so nothing is said.
 * Everything else is a gap: Lost, then Opened with the moment until which everything had been seen.
@@ -19,13 +19,12 @@ from typing import Any, Protocol, TypeVar
 
 from ordergate.access.http import Origin
 from ordergate.access.inbox import Inbox, InboxLimits, Message
+from ordergate.access.silence import Silence
 from ordergate.access.websocket import HandshakeRefused, Socket, SocketLimits, connect
 from ordergate.ports.clock import Clock
 from ordergate.ports.stream import Ended, Lost, Opened, SetAside, StreamEvent
 from ordergate.trading.errors import Unavailable, VenueUnavailable
 
-PING_AFTER_SECONDS = 8.0
-SILENT_AFTER_SECONDS = 20.0
 READ_AT_ONCE = 256
 """After so many events without a pause the loop looks after its sockets and timers."""
 
@@ -127,7 +126,7 @@ class Line:
         self._early: list[Message] | None = []
         self._asked: list[Callable[[bytes], bool]] = []
         self._socket: Socket | None = None
-        self._pinged_at = self.opened_at
+        self._silence = Silence(self.opened_at)
 
     async def connect(self, opening: StreamOpening, target: str) -> None:
         """Raises HandshakeRefused, Misconfigured."""
@@ -176,13 +175,8 @@ class Line:
         """Ping where nothing came for a while, and drop what is silent for too long."""
         if self._socket is None or self.lost.is_set():
             return
-        now = self._clock.monotonic()
-        silent = now - self._socket.heard_at
-        if silent >= SILENT_AFTER_SECONDS:
+        if self._silence.is_too_long(self._socket, self._clock.monotonic()):
             self.drop("silent")
-        elif silent >= PING_AFTER_SECONDS and now - self._pinged_at >= PING_AFTER_SECONDS:
-            self._pinged_at = now
-            self._socket.ping()
 
     @property
     def silent_seconds(self) -> float:

@@ -19,7 +19,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
-from ordergate.access.http import Origin, verifying
+from ordergate.access.http import Origin, connect_failure, verifying
 from ordergate.access.retry_after import retry_after_ms
 from ordergate.trading.errors import VenueUnavailable
 
@@ -190,7 +190,7 @@ async def connect(
             await socket.opened
         connected = True
     except OSError as error:  # TimeoutError and every TLS error are OSErrors too
-        raise HandshakeRefused(_connect_failure(error)) from error
+        raise HandshakeRefused(connect_failure(error)) from error
     finally:
         if not connected:
             socket.abort()
@@ -215,15 +215,3 @@ def _refusal(protocol: ClientProtocol, reason: str) -> HandshakeRefused:
         headers = {name.lower(): value for name, value in response.headers.raw_items()}
         wait_ms = retry_after_ms(headers)
     return HandshakeRefused(f"handshake_{response.status_code}", retry_after_ms=wait_ms)
-
-
-def _connect_failure(error: BaseException) -> str:
-    match error:
-        case ssl.SSLError():
-            return "tls_failed"
-        case TimeoutError():
-            return "connect_timeout"
-        case ConnectionRefusedError():
-            return "connection_refused"
-        case _:
-            return "connect_failed"

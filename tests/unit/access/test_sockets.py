@@ -14,8 +14,9 @@ from websockets.http11 import Response as Handshake
 
 from ordergate.access.http import AnswerLost, NothingSent, parse_origin
 from ordergate.access.response import Response
+from ordergate.access.silence import PING_AFTER_SECONDS, SILENT_AFTER_SECONDS
 from ordergate.access.sockets import Reply, Seat, Seats, SocketEngine, SocketOpening
-from ordergate.access.streaming import PING_AFTER_SECONDS, SILENT_AFTER_SECONDS, StreamPace, Turn, Wish
+from ordergate.access.streaming import StreamPace, Turn, Wish
 from ordergate.access.websocket import HandshakeRefused, SocketLimits
 from ordergate.trading.errors import Unreadable
 from tests.unit.access.stage import ToldClock, until

@@ -13,9 +13,8 @@ from websockets.http11 import Request, Response
 
 from ordergate.access.http import parse_origin
 from ordergate.access.inbox import Inbox, InboxLimits, Message
+from ordergate.access.silence import PING_AFTER_SECONDS, SILENT_AFTER_SECONDS
 from ordergate.access.streaming import (
-    PING_AFTER_SECONDS,
-    SILENT_AFTER_SECONDS,
     KeptStream,
     Line,
     StreamOpening,
@@ -184,7 +183,7 @@ async def test_a_stream_that_says_nothing_at_all_is_lost_within_30_seconds() -> 
         line = reader.stream._line
         assert line is not None
         clock.pass_seconds(PING_AFTER_SECONDS)
-        await until(lambda: line._pinged_at >= clock.monotonic())
+        await until(lambda: line._silence._pinged_at >= clock.monotonic())
         clock.pass_seconds(SILENT_AFTER_SECONDS - PING_AFTER_SECONDS)
         assert SILENT_AFTER_SECONDS + PACE.look_seconds < 30
         assert await reader.next() == Lost(reason="silent")

@@ -5,7 +5,7 @@ the two as the one order that they are to us: name, terms and age of the conditi
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from ordergate.trading.fills import Liquidity
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, OrderType, PositionSide, Side, State, Terms, TimeInForce, VenueView
+from ordergate.venues.agreement import first_difference
 from ordergate.venues.binance.fields import check, check_rows
 from ordergate.venues.binance.trades import checked
 from ordergate.venues.binance_futures import models
@@ -408,16 +409,9 @@ def unsupported(terms: Terms, *, now_ms: int | None = None) -> str | None:
 def difference(request: OrderRequest, shown: VenueView) -> str | None:
     """The first term in which the answer is not about `request`, or None."""
     terms = request.terms
-    same: Sequence[tuple[str, bool]] = (
-        ("clientOrderId", shown.client_order_id == request.key.client_order_id),
-        ("symbol", shown.symbol == request.key.symbol),
-        ("side", shown.side is terms.side),
-        ("type", shown.type is terms.type),
-        ("quantity", shown.quantity == terms.quantity),
-        ("price", terms.price is None or shown.price == terms.price),
-        ("stopPrice", terms.stop_price is None or shown.stop_price == terms.stop_price),
+    more = (
         ("positionSide", shown.position_side is terms.position_side),
         # In hedge mode the venue answers with a reduceOnly of its own.
         ("reduceOnly", terms.position_side is not PositionSide.BOTH or shown.reduce_only is terms.reduce_only),
     )
-    return next((name for name, agrees in same if not agrees), None)
+    return first_difference(request, shown, more)

@@ -22,6 +22,7 @@ from ordergate.trading.order import (
     TimeInForce,
     VenueView,
 )
+from ordergate.venues.agreement import first_difference
 from ordergate.venues.binance.fields import check, check_rows
 from ordergate.venues.binance.trades import checked
 from ordergate.venues.binance_spot import models
@@ -166,17 +167,7 @@ def list_reports(document: object) -> dict[VenueOrderId, VenueView]:
 
 def difference(request: OrderRequest, shown: VenueView) -> str | None:
     """The first term in which the answer is not about `request`, or None."""
-    terms = request.terms
-    same = (
-        ("clientOrderId", shown.client_order_id == request.key.client_order_id),
-        ("symbol", shown.symbol == request.key.symbol),
-        ("side", shown.side is terms.side),
-        ("type", shown.type is terms.type),
-        ("quantity", terms.quantity is None or shown.quantity == terms.quantity),
-        ("price", terms.price is None or shown.price == terms.price),
-        ("stopPrice", terms.stop_price is None or shown.stop_price == terms.stop_price),
-    )
-    return next((name for name, agrees in same if not agrees), None)
+    return first_difference(request, shown)
 
 
 # What else is read.

@@ -14,6 +14,7 @@ from ordergate.trading.fills import Liquidity
 from ordergate.trading.ids import ClientOrderId, ErrorId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.instrument import Instrument
 from ordergate.trading.order import OrderRequest, OrderType, PositionSide, Side, State, Terms, TimeInForce, VenueView
+from ordergate.venues.agreement import first_difference
 from ordergate.venues.zetarium import models
 
 STATES: Mapping[str, State] = MappingProxyType(
@@ -215,15 +216,8 @@ def unsupported(terms: Terms) -> str | None:
 def difference(request: OrderRequest, shown: VenueView) -> str | None:
     """The first term in which the answer is not about `request`, or None. An id that was used before returns the order of that time, whatever our body."""
     terms = request.terms
-    same = (
-        ("clientOrderId", shown.client_order_id == request.key.client_order_id),
-        ("symbol", shown.symbol == request.key.symbol),
-        ("side", shown.side is terms.side),
-        ("type", shown.type is terms.type),
-        ("quantity", shown.quantity == terms.quantity),
-        ("price", terms.price is None or shown.price == terms.price),
-        ("stopPrice", terms.stop_price is None or shown.stop_price == terms.stop_price),
+    more = (
         ("positionSide", shown.position_side is terms.position_side),
         ("reduceOnly", shown.reduce_only is terms.reduce_only),
     )
-    return next((name for name, agrees in same if not agrees), None)
+    return first_difference(request, shown, more)
