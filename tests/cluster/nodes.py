@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import nats
@@ -16,6 +18,18 @@ from ordergate.runtime.server import EmbeddedServer, Membership, free_port
 NODES = 3
 READY_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 0.02
+_ELECTED = re.compile(
+    r"^\[\d+\] (\S+ \S+) \[INF\] JetStream cluster new (?:stream|consumer) leader for '\S+ > (.+)'$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Elected:
+    """One election. at: seconds since 1970; group: a stream, or `stream > durable consumer`; node: its new leader."""
+
+    at: float
+    group: str
+    node: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +61,31 @@ class Nodes:
         finally:
             await client.close()
         return before
+
+    def elections(self) -> list[Elected]:
+        """Of streams and of durable consumers, the oldest first, as each new leader has written it into its log."""
+        found = [
+            Elected(at=datetime.strptime(when, "%Y/%m/%d %H:%M:%S.%f").timestamp(), group=group, node=name)  # noqa: DTZ007 - the log has local time
+            for name, server in self.servers.items()
+            for when, group in _ELECTED.findall((server.directory / "nats-server.log").read_text(errors="replace"))
+        ]
+        return sorted(found)
+
+    def leaders(self) -> dict[str, str]:
+        """Of each group the node that was elected last."""
+        return {each.group: each.node for each in self.elections()}
+
+    async def led_without(self, name: str) -> None:
+        """Wait until no stream and no durable consumer is led by that node."""
+        deadline = time.monotonic() + READY_SECONDS
+        left: list[str] = []
+        while time.monotonic() < deadline:
+            leaders = await asyncio.to_thread(self.leaders)
+            left = [group for group, node in leaders.items() if node == name]
+            if leaders and not left:
+                return
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        raise TimeoutError(f"without {name} nobody leads {', '.join(left)} after {READY_SECONDS} s")
 
     async def kill(self, name: str) -> None:
         await asyncio.to_thread(self.servers[name].kill)
