@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ordergate.runtime.metrics import Metrics
 from tests.kubernetes.manifests import Manifest, Rendered, labels, selects
+from tests.queries import absent_in_text, absent_labels, asked, first_events, series, values_nobody_gives
 
 OF_THE_CLUSTER = {
     "up",
@@ -23,6 +23,20 @@ OF_THE_CLUSTER = {
     "kubelet_volume_stats_capacity_bytes",
 }
 """Of kube-state-metrics, the kubelet and Prometheus itself, as their documentation names them."""
+SCRAPED = frozenset(
+    {
+        "job",
+        "instance",
+        "namespace",
+        "service",
+        "endpoint",
+        "pod",
+        "container",
+        "app_kubernetes_io_name",
+        "ordergate_io_shard",
+    }
+)
+"""Labels that the ServiceMonitor adds."""
 
 
 def test_every_alert_says_how_urgent_it_is_what_is_wrong_and_what_to_do(production: Rendered) -> None:
@@ -33,12 +47,21 @@ def test_every_alert_says_how_urgent_it_is_what_is_wrong_and_what_to_do(producti
         assert {"summary", "action"} <= rule["annotations"].keys(), rule["alert"]
 
 
-def test_every_metric_of_an_alert_is_one_that_exists(production: Rendered) -> None:
-    ours = {name for family in Metrics("risk").registry.collect() for name in _series(family.name, family.type)}
+def test_every_series_label_and_value_of_an_alert_is_one_that_exists(production: Rendered) -> None:
     for rule in _rules(production):
-        named = set(re.findall(r"\b(?:ordergate|kube|kubelet)_\w+|\bup\b", rule["expr"]))
-        assert named, rule["alert"]
-        assert named <= ours | OF_THE_CLUSTER, rule["alert"]
+        name, expression = rule["alert"], rule["expr"]
+        named = asked(expression) | set(re.findall(r"\b(?:kube|kubelet)_\w+|\bup\b", expression))
+        assert named, name
+        assert named <= series().keys() | OF_THE_CLUSTER, name
+        assert absent_labels(expression, scraped=SCRAPED) == set(), name
+        assert values_nobody_gives(expression) == set(), name
+
+
+def test_an_alert_names_only_labels_that_it_has(production: Rendered) -> None:
+    for rule in _rules(production):
+        if asked(rule["expr"]):
+            for text in rule["annotations"].values():
+                assert absent_in_text(rule["expr"], text, scraped=SCRAPED) == set(), rule["alert"]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +87,19 @@ def test_promtool_takes_the_rules(production: Rendered, tmp_path: Path) -> None:
     assert f"{len(_rules(production))} rules found" in told.stdout
 
 
+def test_the_first_event_of_a_process_is_heard_too(production: Rendered, tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here: the package prometheus of Debian has one")
+    rules, test = tmp_path / "rules.json", tmp_path / "test.json"
+    rules.write_text(json.dumps(production.one("PrometheusRule", "ordergate")["spec"]))
+    tried = first_events({rule["alert"]: rule["expr"] for rule in _rules(production)}, str(rules))
+    assert len(tried["tests"]) > 2
+    test.write_text(json.dumps(tried))
+    told = subprocess.run([promtool, "test", "rules", test], check=False, capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
 def test_prometheus_finds_every_process_of_every_shard(production: Rendered) -> None:
     monitor = production.one("ServiceMonitor", "ordergate")["spec"]
     service = production.one("Service", "metrics")
@@ -77,13 +113,3 @@ def test_prometheus_finds_every_process_of_every_shard(production: Rendered) -> 
 
 def _rules(rendered: Rendered) -> list[Manifest]:
     return [rule for group in rendered.one("PrometheusRule", "ordergate")["spec"]["groups"] for rule in group["rules"]]
-
-
-def _series(name: str, kind: str) -> tuple[str, ...]:
-    match kind:
-        case "counter":
-            return (f"{name}_total",)
-        case "histogram":
-            return (f"{name}_bucket", f"{name}_count", f"{name}_sum")
-        case _:
-            return (name,)

@@ -1,16 +1,14 @@
 """What a service counts, each thing by an exact method, in a registry of its own process (REQUIREMENTS G3).
 
-A label's values must be few, for each makes a time series that lives as long as the process: subjects are counted by template, and a
+A label's values must be few, for each makes a time series that lives as long as the process: messages are counted by lane, and a
 label whose values come from outside (a venue's reject code) stops at LABEL_SETS_MAX and goes on as "other".
-Counting costs 0.5-1 us, observing 1-2 us; the hot path asks `stage` once and keeps what it gets.
+Counting costs 0.5-1 us, observing 1-2 us.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-
-from ordergate.wire import subjects
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_SETS_MAX = 256
@@ -83,7 +81,6 @@ class Metrics:
         self._unacknowledged = _gauge(
             registry, "consumer_unacknowledged", "Messages delivered, not acknowledged.", "stream", "consumer"
         )
-        self._drift = _counter(registry, "drift", "Differences found against a venue.", "venue", "account", "kind")
         self._differences = _gauge(
             registry, "differences", "Differences against a venue that stand now.", "venue", "account", "kind"
         )
@@ -136,7 +133,8 @@ class Metrics:
         self._key_state = _gauge(
             registry, "key_state", "1 for the state that a key is in, else 0.", "venue", "account", "key", "state"
         )
-        self._messages = _counter(registry, "messages", "Messages handled.", "subject", "outcome")
+        self._messages = _counter(registry, "messages", "Messages of a lane, by what became of them.", "consumer", "outcome")
+        self._messages_told: dict[tuple[str, str], int] = {}
         self._spans_exported = _counter(registry, "spans_exported", "Spans that a receiver took.")
         self._dropped = _counter(registry, "dropped", "Records and spans that were given up.", "what", "reason")
         self._restarts = _counter(registry, "task_restarts", "Tasks started again after a failure.", "task")
@@ -145,17 +143,15 @@ class Metrics:
         """The body of /metrics, of the type CONTENT_TYPE."""
         return generate_latest(self.registry)
 
-    def stage(self, stage: str) -> Callable[[float], None]:
-        """Ask once, keep, call with the seconds each time."""
-        observe: Callable[[float], None] = self._stages.of(self._service, stage).observe
-        return observe
-
     def stage_took(self, stage: str, seconds: float) -> None:
         self._stages.of(self._service, stage).observe(seconds)
 
-    def handled(self, subject: str, outcome: str) -> None:
-        """A message on this subject, raw or template, ended so."""
-        self._messages.of(subjects.template(subject), outcome).inc()
+    def lane(self, consumer: str, *, totals: Mapping[str, int]) -> None:
+        """totals: by outcome, since the start of the process; they only grow."""
+        for outcome, total in totals.items():
+            told = self._messages_told.get((consumer, outcome), 0)
+            self._messages.of(consumer, outcome).inc(total - told)
+            self._messages_told[consumer, outcome] = total
 
     def venue_request(self, venue: str, endpoint: str, status: int, *, seconds: float) -> None:
         """endpoint: the route without its parameters. status: 0 when no answer came."""
@@ -237,10 +233,6 @@ class Metrics:
     def consumer(self, stream: str, consumer: str, *, lag: int, unacknowledged: int) -> None:
         self._lag.of(stream, consumer).set(lag)
         self._unacknowledged.of(stream, consumer).set(unacknowledged)
-
-    def drift_found(self, venue: str, account: str, kind: str) -> None:
-        """A difference that was not there before."""
-        self._drift.of(venue, account, kind).inc()
 
     def differences(self, venue: str, account: str, kind: str, *, count: int) -> None:
         """The differences of this kind that stand now."""

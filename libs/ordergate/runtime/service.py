@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -391,6 +392,7 @@ class Service:
         self._metrics.consumer(
             lane.spec.stream, lane.name, lag=state["num_pending"], unacknowledged=state["num_ack_pending"]
         )
+        self._metrics.lane(lane.name, totals=asdict(lane.counts))
         if self._is_deaf(frame, lane.silent_seconds):
             self.fail(f"the lane {lane.name} has not fetched for {lane.silent_seconds:.1f} s")
 
