@@ -30,9 +30,9 @@ test-peers: env  ## drive the simulator with unmodified public clients of the ex
 	@$(PYTHON) -I requirements/environment.py peers
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance/peers
 
-k8s-check: env  ## render deploy/k8s, hold it against the schemas of Kubernetes and against our own rules
+k8s-check: env  ## render deploy/k8s, hold it against the schemas of Kubernetes and our own rules, and run it as processes with a bus of three
 	@$(PYTHON) -I requirements/environment.py kubernetes
-	@$(BIN)/python -m pytest tests/kubernetes
+	@$(BIN)/python -m pytest -o "python_files=test_*.py running.py" tests/kubernetes
 
 check: env  ## format, lint, strict types, import contracts, known vulnerabilities (where they can be asked for), house tests
 	@$(BIN)/ruff format --check --quiet .

@@ -1,6 +1,6 @@
 """Makes `.venv` hold exactly what a lock says, and does nothing when it already does.
 
-Usage: `python3 requirements/environment.py dev|bench|peers`. Standard library only: it runs before anything is installed.
+Usage: `python3 requirements/environment.py dev|bench|peers|kubernetes`. Standard library only: it runs before anything is installed.
 
 Every make target runs this first, so the common case is one small file compared. The file is written last, so an
 interrupted installation is never taken for a finished one; a lock on the folder lets only one of two concurrent

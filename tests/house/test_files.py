@@ -23,6 +23,8 @@ LOCKS = ["runtime", "dev", "bench"]
 RANGES = ["client", *LOCKS]
 PEERS = "peers"
 """Beside the others: dev with the public clients, whose releases nothing of ours depends on."""
+BESIDE = [PEERS, "kubernetes", "build"]
+"""kubernetes: what comes to dev for `make k8s-check`; build: with what the one package without a wheel is built."""
 
 
 def test_no_file_holds_a_download_address() -> None:
@@ -48,7 +50,7 @@ def test_every_decision_says_what_was_measured_and_what_enforces_it() -> None:
     assert offenders == []
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, PEERS])
+@pytest.mark.parametrize("lock", [*LOCKS, *BESIDE])
 def test_every_locked_package_has_a_hash(lock: str) -> None:
     entries = re.split(r"\n(?=\w)", (ROOT / f"requirements/{lock}.lock").read_text(encoding="utf-8"))
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []

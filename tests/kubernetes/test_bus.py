@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 import ssl
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import nats
@@ -18,11 +13,10 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import StreamConfig
 
-from ordergate.runtime.server import MAX_PAYLOAD_BYTES, _binary, free_port
+from ordergate.runtime.server import MAX_PAYLOAD_BYTES
+from tests.kubernetes.guide import CERTIFICATES, INSTALLATION, Operator
 from tests.kubernetes.manifests import ROOT, Rendered, containers, labels, pod, selects
-
-NODES = 3
-FORMED_SECONDS = 30.0
+from tests.kubernetes.nodes import FORMED_SECONDS, NODES, running_nodes
 
 
 def test_three_nodes_each_with_a_disk_of_its_own(production: Rendered) -> None:
@@ -111,9 +105,10 @@ async def test_three_servers_with_this_configuration_form_a_cluster_over_tls(
     certificates = _certificates(tmp_path)
     trust = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
     trust.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13, which the image has, does by itself
-    with ExitStack() as running:
-        urls = await _started(production, tmp_path, certificates, running)
-        client = await nats.connect(urls, tls=trust)
+    with running_nodes(production, tmp_path, certificates=certificates) as nodes:
+        for node in nodes:
+            await node.listens()
+        client = await nats.connect([node.url for node in nodes], tls=trust)
         try:
             async with asyncio.timeout(FORMED_SECONDS):
                 assert await _replicas(client) == NODES
@@ -124,10 +119,17 @@ async def test_three_servers_with_this_configuration_form_a_cluster_over_tls(
 async def test_nobody_speaks_to_the_bus_whose_certificate_is_not_of_the_authority(
     production: Rendered, tmp_path: Path
 ) -> None:
-    with ExitStack() as running:
-        urls = await _started(production, tmp_path, _certificates(tmp_path), running)
+    with running_nodes(production, tmp_path, certificates=_certificates(tmp_path)) as nodes:
+        await nodes[0].listens()
         with pytest.raises((ssl.SSLError, NatsError, OSError)):
-            await nats.connect(urls[:1], tls=ssl.create_default_context(), allow_reconnect=False)
+            await nats.connect(nodes[0].url, tls=ssl.create_default_context(), allow_reconnect=False)
+
+
+def _certificates(home: Path) -> Path:
+    """By the very lines of the guide."""
+    operator = Operator(home=home, installation=ROOT / INSTALLATION)
+    operator.follow([CERTIFICATES])
+    return operator.secrets / "nats-tls"
 
 
 async def _replicas(client: Client) -> int:
@@ -140,77 +142,6 @@ async def _replicas(client: Client) -> int:
             continue  # no leader yet: the server answers so, or not within the client's time
         await stream.publish("tried", b"", timeout=10)
         return 1 + len(made.cluster.replicas or ()) if made.cluster else 0
-
-
-async def _started(rendered: Rendered, home: Path, certificates: Path, running: ExitStack) -> list[str]:
-    """Where the nodes take clients. A configuration that a server refuses fails here, in its own words."""
-    ports = [free_port() for _ in range(NODES)]
-    nodes = list(_start(rendered, home, certificates, ports))
-    for process, _ in nodes:
-        running.callback(process.wait)
-        running.callback(process.kill)
-    async with asyncio.timeout(FORMED_SECONDS):
-        for port, (process, log) in zip(ports, nodes, strict=True):
-            while not await _listens(port):
-                assert process.poll() is None, log.read_text()
-                await asyncio.sleep(0)
-    return [f"tls://localhost:{port}" for port in ports]
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("localhost", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
-def _start(
-    rendered: Rendered, home: Path, certificates: Path, ports: Sequence[int]
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """The rendered files with loopback ports for names and this test's folder for the volumes; nothing else is changed."""
-    routes = [free_port() for _ in ports]
-    files = rendered.configuration("nats-configuration")
-    for node, port in enumerate(ports):
-        folder = home / f"nats-{node}"
-        folder.mkdir()
-        changed = {
-            "0.0.0.0:4222": f"127.0.0.1:{port}",
-            "0.0.0.0:6222": f"127.0.0.1:{routes[node]}",
-            "0.0.0.0:8222": f"127.0.0.1:{free_port()}",
-            '"/data"': f'"{folder}/data"',
-            "/etc/nats-tls": str(certificates),
-            "/tmp/nats.pid": f"{folder}/nats.pid",  # noqa: S108 - of the pod
-        }
-        changed |= {f"nats-{other}.nats-headless:6222": f"localhost:{route}" for other, route in enumerate(routes)}
-        for name, text in files.items():
-            (folder / name).write_text(_replaced(text, changed))
-        (folder / "authorization.conf").write_text("")
-        command = [_binary(), "--config", str(folder / "nats.conf")]
-        log = folder / "log"
-        with log.open("wb") as output:
-            environ = {**os.environ, "POD_NAME": folder.name}
-            yield subprocess.Popen(command, env=environ, stdout=output, stderr=output), log
-
-
-def _certificates(home: Path) -> Path:
-    """By the very lines of the guide, with this machine's name beside those of the nodes."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here")
-    guide = (ROOT / "docs/kubernetes.md").read_text()
-    (lines,) = re.findall(r"```sh\n(umask 077\n.*?openssl x509.*?)```", guide, re.DOTALL)
-    lines = lines.replace("NAMES=", "NAMES=DNS:localhost,", 1)
-    told = subprocess.run(["bash", "-euc", lines], cwd=home, check=False, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
-    assert "DNS:nats-0.nats-headless" in lines
-    return home / "secrets/tls"
-
-
-def _replaced(text: str, changed: dict[str, str]) -> str:
-    for old, new in changed.items():
-        text = text.replace(old, new)
-    return text
 
 
 def _value(rendered: Rendered, name: str) -> str:

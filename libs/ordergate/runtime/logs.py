@@ -27,6 +27,8 @@ _SECRET_NAMES = frozenset(
 _FORMS = re.compile(r"\bS[UAONCX][A-Z2-7]{50,}\b|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}")
 _QUIET = ("httpx", "httpcore", "aiohttp.access", "faststream.access")
 """They log whole URLs, signature included, at INFO."""
+_SAYS_NOTHING = "returning true from eof_received()"
+"""Of asyncio at the end of each TLS connection that nats-py made from a plain one."""
 _DEPTH_MAX = 6
 
 
@@ -73,11 +75,16 @@ def configure_logs(*, service: str, instance: str, level: int = logging.INFO, ou
     )
     handler = logging.StreamHandler(output or sys.stdout)
     handler.setFormatter(formatter)
+    handler.addFilter(_says_something)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    return not (record.name == "asyncio" and str(record.msg).startswith(_SAYS_NOTHING))
 
 
 def _name_process(service: str, instance: str) -> Processor:

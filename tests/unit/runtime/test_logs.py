@@ -85,3 +85,12 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
 def test_libraries_that_log_whole_addresses_are_quiet(lines: Callable[[], list[dict[str, Any]]]) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://venue.test/order?signature=x")
     assert lines() == []
+
+
+def test_a_warning_at_each_end_of_a_connection_that_says_nothing_is_left_out(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    asyncio_log = logging.getLogger("asyncio")
+    asyncio_log.warning("returning true from eof_received() has no effect when using ssl")
+    asyncio_log.warning("socket.send() raised exception")
+    assert [line["event"] for line in lines()] == ["socket.send() raised exception"]
