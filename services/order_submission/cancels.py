@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ordergate.ports.bus import Delivery, Progress, Publisher
 from ordergate.ports.clock import Clock
-from ordergate.ports.ledger import Entry, Ledger, Won, append_evidence
+from ordergate.ports.ledger import Entry, Ledger, Lost, Won, append_evidence
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import (
     ClockRefused,
@@ -33,7 +33,8 @@ from ordergate.trading.ids import (
     derive_error_id,
 )
 from ordergate.trading.lifecycle import apply, mismatch, unsent_proof
-from ordergate.trading.order import State, VenueView
+from ordergate.trading.lists import is_waiting
+from ordergate.trading.order import Order, State, VenueView
 from ordergate.wire import subjects
 from ordergate.wire.gate import CancelAllRequest, CancelRequest, Refusal, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome, CancelScope
@@ -238,21 +239,36 @@ class CancelDesk:
         return await asyncio.gather(*(cancel(entry) for entry in entries))
 
     async def _end_unsent(self, entry: Entry, reason: str) -> Cancellation:
+        answer = await self._append_end(entry, reason)
+        if not isinstance(answer, Won):
+            return Cancellation(outcome=None, reason="order_moved", again_seconds=0.05)
+        await self._end_list(entry.order)
+        return Cancellation(outcome=AnswerOutcome.DONE, reason=unsent_proof(entry.order)[0].value)
+
+    async def _end_list(self, ended: Order) -> None:
+        """The others of its list are not sent without it. Where this is overtaken, or dies here, the order desk finds the same."""
+        listed, key = ended.request.order_list, ended.key
+        for name in () if listed is None else listed.legs:
+            other = await self._ledger.last(key.venue, key.account, name)
+            is_of_it = other is not None and (other.order.request.strategy, other.order.request.intent_id) == (
+                ended.request.strategy,
+                ended.request.intent_id,
+            )
+            if other is not None and is_of_it and is_waiting(other.order):
+                await self._append_end(other, f"list_canceled: {key.client_order_id} of the same list was canceled")
+
+    async def _append_end(self, entry: Entry, reason: str) -> Won | Lost:
         order = entry.order
-        error_id = derive_error_id("cancel", order.key.venue, order.key.account, order.key.client_order_id)
         proof, attempt = unsent_proof(order)
         event = EndedUnsent(
             state=State.CANCELED,
             reason=reason,
             at_ms=self._clock.now_ms(),
-            error_id=error_id,
+            error_id=derive_error_id("cancel", order.key.venue, order.key.account, order.key.client_order_id),
             proof=proof,
             attempt=attempt,
         )
-        answer = await self._ledger.append(apply(order, event), event, after=entry.sequence)
-        if isinstance(answer, Won):
-            return Cancellation(outcome=AnswerOutcome.DONE, reason=proof.value)
-        return Cancellation(outcome=None, reason="order_moved", again_seconds=0.05)
+        return await self._ledger.append(apply(order, event), event, after=entry.sequence)
 
     async def _settle(self, entry: Entry, outcome: Outcome) -> Cancellation:
         match outcome:

@@ -15,7 +15,7 @@ from ordergate.trading.errors import Unavailable
 from ordergate.trading.events import Approved, EndedUnsent, Refused
 from ordergate.trading.ids import ErrorId, derive_error_id
 from ordergate.trading.lifecycle import apply, begin, unsent_proof
-from ordergate.trading.order import Order, OrderRequest, State, Terms
+from ordergate.trading.order import ListKind, Order, OrderRequest, State, Terms, TimeInForce
 from ordergate.wire.gate import ListRequest
 from services.risk.fold import AccountFold
 
@@ -110,7 +110,7 @@ class ListDecisions:
                     reason, message = terms
                     return _Refusal(leg=place, reason=reason, message=message)
                 approvals.append(Approved(request=replace(leg, terms=terms), at_ms=self._clock.now_ms()))
-                book.note_order(begin(approvals[-1]))
+                book.note_order(_reserved(begin(approvals[-1])))
         finally:
             for approval in reversed(approvals):
                 book.withdraw(approval.request.key.client_order_id)
@@ -167,6 +167,14 @@ def _is_of(entry: Entry, legs: Sequence[OrderRequest]) -> bool:
     """Whether the order in the ledger is a leg of this very intent's list."""
     first = entry.order.request
     return any(first.key == leg.key and first.request_hash == leg.request_hash for leg in legs)
+
+
+def _reserved(leg: Order) -> Order:
+    """As it counts while the others of its list are weighed. What an order triggers never rests beside it, so cannot meet it."""
+    listed = leg.request.order_list
+    if listed is None or listed.kind is ListKind.OCO or listed.leg > 1:
+        return leg
+    return replace(leg, request=replace(leg.request, terms=replace(leg.terms, time_in_force=TimeInForce.IOC)))
 
 
 def _ended(standing: Sequence[Entry | None]) -> _Refusal | None:

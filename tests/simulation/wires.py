@@ -149,8 +149,8 @@ class WireTransport(asyncio.Transport):
         elif isinstance(early, float):
             changes = request.method != "GET"
             front.on_the_way += changes
-            named = order_named(request.query) if changes else None
-            sending = _Sending(request, front.scheduler.now, knowing=named is not None and wire.knowing(named))
+            named = orders_named(request.query) if changes else ()
+            sending = _Sending(request, front.scheduler.now, knowing=any(wire.knowing(name) for name in named))
             front.scheduler.at(delay + early, self._arrive, sending)
 
     def _read_fate(self) -> "Response | float | _Fate":
@@ -245,6 +245,17 @@ def wire_bytes(response: Response) -> bytes:
 
 
 def order_named(query: str) -> str | None:
-    """The client id of the order that a request would make."""
+    """The client id of the first order that a request would make."""
+    return next(iter(orders_named(query)), None)
+
+
+def orders_named(query: str) -> tuple[str, ...]:
+    """The client ids of the orders that a request would make: one, or those of a list."""
     said = dict(parse_qsl(query))
-    return said.get("newClientOrderId") or said.get("clientAlgoId")
+    single = said.get("newClientOrderId") or said.get("clientAlgoId")
+    return tuple(said[name] for name in _LEG_NAMES if name in said) if single is None else (single,)
+
+
+_LEG_NAMES = tuple(
+    f"{leg}ClientOrderId" for leg in ("working", "pending", "above", "below", "pendingAbove", "pendingBelow")
+)

@@ -10,7 +10,7 @@ no key.
 
 from ordergate.client.fills import Fills, FillsVerdict, FillUpdate
 from ordergate.client.gateway import Gateway, OrderUpdate, PositionUpdate, Ticket, connect
-from ordergate.client.intents import PlacedTerms
+from ordergate.client.intents import LegTerms, PlacedTerms
 from ordergate.client.replay import Replay
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Fills",
     "FillsVerdict",
     "Gateway",
+    "LegTerms",
     "OrderUpdate",
     "PlacedTerms",
     "PositionUpdate",

@@ -1,6 +1,7 @@
 """What a strategy or a fill consumer holds: intents go out, orders, fills and positions come in."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
@@ -12,7 +13,15 @@ from nats.aio.client import Client
 
 from ordergate.client.connection import TOTAL_SECONDS, Connection
 from ordergate.client.fills import Fills
-from ordergate.client.intents import VALID_FOR_MS, PlacedTerms, build, message_id, new_intent_id
+from ordergate.client.intents import (
+    VALID_FOR_MS,
+    LegTerms,
+    PlacedTerms,
+    build,
+    build_list,
+    message_id,
+    new_intent_id,
+)
 from ordergate.client.replay import Received, Replay, Start, last
 from ordergate.trading.errors import BusUnavailable, InvalidIntent, Misuse, StillWaiting
 from ordergate.trading.ids import (
@@ -23,8 +32,9 @@ from ordergate.trading.ids import (
     Symbol,
     VenueName,
     derive_client_order_id,
+    derive_leg_id,
 )
-from ordergate.trading.order import TERMINAL, Order, State
+from ordergate.trading.order import TERMINAL, ListKind, Order, State
 from ordergate.trading.position import Position
 from ordergate.wire import facts, streams, subjects
 from ordergate.wire.facts import OrderRecord
@@ -142,8 +152,36 @@ class Gateway:
         """Place an order, once."""
         return await self._place(build(PlaceIntent, self._placed(IntentKind.PLACE, dict(terms))))
 
+    async def submit_list(
+        self, kind: ListKind | str, *others: LegTerms, **first: Unpack[PlacedTerms]
+    ) -> tuple[Ticket, ...]:
+        """Place two or three orders in one request to the venue, or none of them; a ticket for each, the first one's first.
+
+        OCO: each of the two ends the other. OTO: the other goes to the market once `first`, a LIMIT order, is filled whole; OTOCO: so do
+        the two others, an OCO. To cancel one is to cancel all.
+        """
+        fields = self._placed(IntentKind.PLACE, dict(first))
+        ticket = await self._place(build(PlaceIntent, fields | {"order_list": build_list(kind, others)}))
+        named = [other.get("client_order_id") for other in others]
+        return (
+            ticket,
+            *(
+                dataclasses.replace(
+                    ticket,
+                    client_order_id=derive_leg_id(self.account, self.strategy, ticket.intent_id, place)
+                    if name is None
+                    else ClientOrderId(name),
+                )
+                for place, name in enumerate(named, 2)
+            ),
+        )
+
     async def replace(self, client_order_id_of_old: str, **terms: Unpack[PlacedTerms]) -> Ticket:
-        """Place a new order in the place of an old one, which is canceled. The ticket is about the new order."""
+        """Place a new order in the place of an old one of this strategy and symbol, in one request to the venue. The ticket is about the new order.
+
+        It is not placed unless that request canceled the old one; where both halves differ each order tells its own. A venue that has no such
+        request refuses it (`unsupported_by_venue`).
+        """
         fields = self._placed(IntentKind.REPLACE, dict(terms)) | {"replaces": client_order_id_of_old}
         return await self._place(build(ReplaceIntent, fields))
 

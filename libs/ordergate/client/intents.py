@@ -2,14 +2,15 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Required, TypedDict, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ordergate.trading.errors import InvalidIntent
-from ordergate.trading.order import OrderType, PositionSide, Rounding, SelfTradePrevention, Side, TimeInForce
-from ordergate.wire import subjects
+from ordergate.trading.order import ListKind, OrderType, PositionSide, Rounding, SelfTradePrevention, Side, TimeInForce
+from ordergate.wire import messages, subjects
 from ordergate.wire.facts import decimal_text
 
 VALID_FOR_MS = 5_000
@@ -50,6 +51,21 @@ class PlacedTerms(TypedDict, total=False):
     valid_for_ms: int
 
 
+class LegTerms(TypedDict, total=False):
+    """An order of a list beside the first. What is not here it has of the first: symbol, life, rounding, self-trade prevention."""
+
+    side: Required[Side | str]
+    type: Required[OrderType | str]
+    quantity: Required[Decimal]
+    price: Decimal | None
+    stop_price: Decimal | None
+    time_in_force: TimeInForce | str
+    post_only: bool
+    iceberg_quantity: Decimal | None
+    trailing_delta: int | None
+    client_order_id: str | None
+
+
 _ENUMS = {
     "side": Side,
     "type": OrderType,
@@ -74,6 +90,14 @@ def build(model: type[_M], fields: dict[str, Any]) -> _M:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise InvalidIntent(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'][:200]}") from None
+
+
+def build_list(kind: ListKind | str, others: Sequence[LegTerms]) -> messages.ListTerms:
+    """What makes an intent's order the first of a list. Raises InvalidIntent naming the field."""
+    if kind not in set(ListKind):
+        raise InvalidIntent(f"kind: {str(kind)[:40]!r} is none of {', '.join(ListKind)}")
+    legs = tuple(build(messages.LegTerms, dict(leg)) for leg in others)
+    return build(messages.ListTerms, {"kind": ListKind(kind), "others": legs})
 
 
 def message_id(subject: str, intent_id: str, body: bytes) -> str:

@@ -19,7 +19,7 @@ from typing_extensions import override
 from ordergate.ports.bus import Delivery, Handler, Publisher
 from ordergate.ports.ledger import Entry, Ledger, Lost, Won
 from ordergate.ports.positions import Positions, StoredPosition
-from ordergate.ports.venue import Outcome, Replacement, Replaces, Trading, WriteAhead
+from ordergate.ports.venue import Outcome, PlacesLists, Replacement, Replaces, Trading, WriteAhead
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.crash_points import Phase, crash_points
 from ordergate.runtime.settings import Environment, Installation
@@ -262,8 +262,26 @@ class CrashingReplaces(CrashingTrading):
         return replacement
 
 
+class CrashingLists(CrashingReplaces):
+    """Of a venue that takes lists too: all write-aheads, then the passage."""
+
+    def __init__(self, inner: Trading, replacing: Replaces, listing: PlacesLists, crashes: Crashes) -> None:
+        super().__init__(inner, replacing, crashes)
+        self._listing = listing
+
+    async def place_legs(
+        self, legs: Sequence[OrderRequest], *, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> tuple[Outcome, ...]:
+        written = self._written(write_ahead)
+        outcomes = await self._listing.place_legs(legs, write_ahead=written, deadline_seconds=deadline_seconds)
+        await self._crashes.reach_after("send.place")
+        return outcomes
+
+
 def crashing_trading(trading: Trading, crashes: Crashes) -> Trading:
     """With what the client can beyond the port, and nothing that it cannot."""
+    if isinstance(trading, Replaces) and isinstance(trading, PlacesLists):
+        return CrashingLists(trading, trading, trading, crashes)
     if isinstance(trading, Replaces):
         return CrashingReplaces(trading, trading, crashes)
     return CrashingTrading(trading, crashes)

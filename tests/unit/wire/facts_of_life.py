@@ -38,9 +38,11 @@ from ordergate.trading.ids import (
 from ordergate.trading.order import (
     Absence,
     Attempt,
+    ListKind,
     NonExecution,
     Order,
     OrderKey,
+    OrderListMembership,
     OrderRequest,
     OrderType,
     PositionSide,
@@ -91,6 +93,12 @@ terms = st.builds(
     trailing_delta=st.none() | st.integers(1, 1_000_000),
     self_trade_prevention=st.none() | st.sampled_from(SelfTradePrevention),
 )
+memberships = st.builds(
+    lambda name, kind, legs: OrderListMembership(list_client_order_id=name, kind=kind, leg=len(legs), legs=tuple(legs)),
+    names.map(ClientOrderId),
+    st.sampled_from(ListKind),
+    st.lists(names.map(ClientOrderId), min_size=1, max_size=3),
+)
 requests = st.builds(
     OrderRequest,
     key=keys,
@@ -105,6 +113,7 @@ requests = st.builds(
     validate_only=st.booleans(),
     intent_sequence=st.none() | sequences,
     replaces=st.none() | names.map(ClientOrderId),
+    order_list=st.none() | memberships,
 )
 attempts = st.builds(Attempt, number=st.integers(1, 9), timestamp_ms=times, key_id=names.map(KeyId))
 error_ids = texts.map(ErrorId)

@@ -16,6 +16,7 @@ from ordergate.wire.gate import (
     CancelAllRequest,
     CancelRequest,
     CloseRequest,
+    ListRequest,
     Reason,
     Refusal,
 )
@@ -314,3 +315,67 @@ def test_a_close_is_of_all_or_of_a_quantity() -> None:
     assert everything.request_hash != part.request_hash
     assert everything.key == part.key
     assert isinstance(gate.read_close(subject, json.dumps(body | {"quantity": "0"}).encode()), Refusal)
+
+
+# Lists.
+
+STOP: dict[str, Any] = {"side": "SELL", "type": "STOP_MARKET", "stopPrice": "60000", "quantity": "0.01"}
+OCO: dict[str, Any] = {"side": "SELL", "postOnly": True, "list": {"kind": "OCO", "others": [STOP]}}
+
+
+def listed(**changes: object) -> ListRequest:
+    answer = read(**(OCO | changes))
+    assert isinstance(answer, ListRequest), answer
+    return answer
+
+
+def test_each_order_of_a_list_is_one_of_its_own_that_knows_the_others() -> None:
+    profit, loss = listed().legs
+    assert (profit.key.client_order_id, profit.terms.price, profit.terms.stop_price) == (
+        "alpha-000017",
+        Decimal("64250.5"),
+        None,
+    )
+    assert (loss.terms.type, loss.terms.price, loss.terms.stop_price) == (OrderType.STOP_MARKET, None, Decimal(60_000))
+    assert (loss.terms.post_only, loss.created_at_ms, loss.valid_for_ms) == (False, 1_790_000_000_000, 5_000)
+    assert profit.order_list is not None
+    assert loss.order_list is not None
+    assert (profit.order_list.leg, loss.order_list.leg, loss.order_list.is_last) == (1, 2, True)
+    assert profit.order_list.legs == loss.order_list.legs == (profit.key.client_order_id, loss.key.client_order_id)
+    assert profit.request_hash != loss.request_hash
+
+
+def test_the_same_list_has_the_same_ids_and_hashes_and_another_leg_changes_the_hash_of_all() -> None:
+    named = {"list": {"kind": "OCO", "others": [STOP | {"stopPrice": "60001"}]}}
+    again, other = listed(createdAtMs=5), listed(**named)
+    for leg, place in ((leg, place) for place, leg in enumerate(listed().legs)):
+        assert again.legs[place].key == leg.key == other.legs[place].key
+        assert again.legs[place].request_hash == leg.request_hash
+        assert other.legs[place].request_hash != leg.request_hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"list": {"kind": "OTOCO", "others": [STOP]}}, "an OTOCO has 3 orders, not 2"),
+        ({"list": {"kind": "OCO", "others": [STOP | {"side": "BUY"}]}}, "same side and quantity"),
+        ({"list": {"kind": "OCO", "others": [STOP | {"type": "TAKE_PROFIT_MARKET"}]}}, "stops a loss"),
+        ({"postOnly": False}, "post-only"),
+        ({"list": {"kind": "OCO", "others": [STOP | {"stopPrice": None}]}}, "order 2 of the list: STOP_MARKET needs"),
+        ({"list": {"kind": "OCO", "others": [STOP | {"clientOrderId": "alpha-000017"}]}}, "different clientOrderIds"),
+        ({"resubmit": True}, "resubmit is for single orders"),
+        (
+            {"type": "MARKET", "price": ..., "postOnly": False, "list": {"kind": "OTO", "others": [STOP]}},
+            "a LIMIT order",
+        ),
+    ],
+)
+def test_orders_that_are_no_list_are_refused_with_what_is_wrong(changes: dict[str, Any], message: str) -> None:
+    answer = refusal(**(OCO | changes))
+    assert answer.reason is Reason.INVALID_TERMS
+    assert message in answer.message
+
+
+def test_an_unknown_field_of_a_leg_is_refused() -> None:
+    answer = refusal(**(OCO | {"list": {"kind": "OCO", "others": [STOP | {"reduceOnly": True}]}}))
+    assert answer.reason is Reason.UNKNOWN_FIELD
