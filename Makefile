@@ -55,7 +55,7 @@ simulate: env  ## run histories from seeds on virtual time: VENUE=zetarium|binan
 chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name KINDS=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.chaos
 
-restore-test: env  ## restore the bus of a running system from an older state, recover, and look that nothing was doubled (20 s)
+restore-test: env  ## restore the bus of a running system from an older state, or empty, recover, and look that nothing was doubled (1 min)
 	@$(BIN)/python -m pytest -o python_files=restoring.py tests/recovery
 
 cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON

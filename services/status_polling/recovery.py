@@ -12,7 +12,7 @@ from decimal import Decimal
 from ordergate.ports.bus import Feed, Publisher, Shelf
 from ordergate.ports.clock import Clock
 from ordergate.ports.positions import Positions
-from ordergate.ports.venue import Reading, VenueTrade
+from ordergate.ports.venue import OrderHistory, Reading, VenueTrade
 from ordergate.trading.errors import Unavailable, Unreadable
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import AccountName, Symbol, TradeId, VenueName, VenueOrderId
@@ -60,6 +60,7 @@ class RecoveryDesk:
         self._epoch: RestoreDocument | None = None
         self._turned = asyncio.Event()
         self._recalled: set[tuple[Symbol, VenueOrderId]] = set()
+        self._listed_to: VenueOrderId | None = None
         self._told: tuple[object, ...] = ()
 
     async def keep(self) -> None:
@@ -85,6 +86,7 @@ class RecoveryDesk:
             await self._turned.wait()
             self._turned.clear()
             self._recalled.clear()
+            self._listed_to = None
             while self._epoch is not None and self._epoch.halted and not self._turned.is_set():
                 try:
                     if await self._recover(self._epoch):
@@ -103,6 +105,7 @@ class RecoveryDesk:
         if is_readable:
             for view in await self._reading.open_orders(None):
                 await self._recall(view.symbol, view)
+            await self._recall_hidden(epoch)
             missing = await self._missing_trades()
             await self._recall_orders_of_fills(epoch)
             if not missing:
@@ -117,6 +120,21 @@ class RecoveryDesk:
     async def _recall(self, symbol: Symbol, view: VenueView) -> None:
         await self._polling.recall(view)
         self._recalled.add((symbol, view.venue_order_id))
+
+    async def _recall_hidden(self, epoch: RestoreDocument) -> None:
+        """Where the venue hides trades, an order that came and went in the forgotten time shows in the list of all orders only.
+
+        fill_streaming then infers of each what no trade shows. Orders of before are left alone: of these the fills were stored, and may be
+        older than FILLS remembers.
+        """
+        if not self._reading.declaration.hides_maker_fills or not isinstance(self._reading, OrderHistory):
+            return
+        since_ms = epoch.known_until_ms - CLOCKS_APART_MS
+        while page := await self._reading.orders_after(self._listed_to):
+            for view in page:
+                if view.executed_quantity > 0 and view.updated_at_ms >= since_ms:
+                    await self._recall(view.symbol, view)
+                self._listed_to = view.venue_order_id
 
     async def _missing_trades(self) -> int:
         """How many trades the venue lists from the cursors on that FILLS does not hold; what lies before a cursor is stored."""

@@ -206,6 +206,20 @@ async def test_a_process_that_starts_in_a_restore_knows_it_before_it_hears_anyth
     assert starting.is_recovering()
 
 
+async def test_a_restore_knows_until_when_the_bus_knew(bus: Bus) -> None:
+    """Nothing of an empty bus; else the time of its last order or fill, also where it is begun once more after the venue was read."""
+    clock = SystemClock()
+    empty = await turn_restore(bus, halted=True, reason="test", clock=clock, above=None)
+    assert empty.known_until_ms == 0
+    before_ms = clock.now_ms()
+    await bus.jetstream.publish(f"orders.{VENUE}.{ACCOUNT}.BTCUSDT.x-1.approved", b"{}")
+    again = await turn_restore(bus, halted=True, reason="test", clock=clock, above=empty)
+    assert again.known_until_ms == 0
+    finished = await turn_restore(bus, halted=False, reason="test", clock=clock, above=again)
+    older = await turn_restore(bus, halted=True, reason="test", clock=clock, above=finished)
+    assert before_ms - 1_000 <= older.known_until_ms <= clock.now_ms()
+
+
 async def test_a_second_restore_is_a_later_epoch(bus: Bus) -> None:
     first = await turn_restore(bus, halted=True, reason="test", clock=SystemClock(), above=None)
     second = await turn_restore(bus, halted=True, reason="test", clock=SystemClock(), above=first)

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from contextlib import aclosing
+from datetime import datetime
 
 import structlog
 
 from ordergate.ports.clock import Clock
 from ordergate.ports.control import Kill
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack
+from ordergate.runtime.jetstream import WRONG_LAST_SEQUENCE, Ack, Refusal
 from ordergate.runtime.lean import header_block
 from ordergate.runtime.shelf import BusShelf, bucket_subject
 from ordergate.trading.errors import BusUnavailable, Misconfigured, Unavailable, Unreadable
@@ -28,7 +29,7 @@ from ordergate.wire.messages import (
     KillDocument,
     RestoreDocument,
 )
-from ordergate.wire.streams import CONTROL
+from ordergate.wire.streams import CONTROL, FILLS, ORDERS
 
 CONFIRM_SECONDS = 0.3
 CONFIRMED_SECONDS = 1.0
@@ -259,13 +260,31 @@ async def turn_restore(
 ) -> RestoreDocument:
     """Begin a restore epoch, or finish the one given. Raises BusUnavailable, Misconfigured when the bus refuses."""
     now_ms = clock.now_ms()
+    # What is begun anew before it was finished knows no more than it did then.
+    known_ms = await _known_until_ms(bus) if above is None or not above.halted else above.known_until_ms
     began_ms = now_ms if halted or above is None else above.began_at_ms
     epoch = max(now_ms, 0 if above is None else above.epoch + 1) if halted or above is None else above.epoch
-    document = RestoreDocument(epoch=epoch, halted=halted, reason=reason, began_at_ms=began_ms, at_ms=now_ms)
+    document = RestoreDocument(
+        epoch=epoch, halted=halted, reason=reason, began_at_ms=began_ms, known_until_ms=known_ms, at_ms=now_ms
+    )
     answer = await bus.jetstream.publish(bucket_subject(CONTROL, keys.RESTORE), document.to_bytes())
     if not isinstance(answer, Ack):
         raise Misconfigured(f"the bus refuses the restore epoch: {answer.description}")
     return document
+
+
+async def _known_until_ms(bus: Bus) -> int:
+    """When the last order or fill was stored; 0 without any. Raises BusUnavailable, Misconfigured."""
+    newest = 0
+    for name in (ORDERS, FILLS):
+        last = await bus.jetstream.api(f"STREAM.INFO.{name}")
+        if isinstance(last, Refusal):
+            raise Misconfigured(f"stream {name} cannot be read: {last.description}; run python -m services.provision")
+        if last["state"]["messages"] > 0:
+            newest = max(
+                newest, int(datetime.fromisoformat(last["state"]["last_ts"][:19] + "+00:00").timestamp()) * 1000
+            )
+    return newest
 
 
 async def restore_of(bus: Bus) -> RestoreDocument | None:

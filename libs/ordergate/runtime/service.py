@@ -57,7 +57,7 @@ from ordergate.runtime.settings import AccountSettings, Environment, Installatio
 from ordergate.runtime.shared_budgets import SharedBudgets
 from ordergate.runtime.shelf import BusShelf
 from ordergate.runtime.tracing import order_trace
-from ordergate.trading.errors import BusUnavailable, Misconfigured, OtherSchema
+from ordergate.trading.errors import BusUnavailable, Misconfigured, OtherSchema, Unavailable
 from ordergate.wire.denials import denial_of
 from ordergate.wire.streams import ORDER_SUBMISSION, POSITION_TRACKING, RISK, STATUS_POLLING, ConsumerSpec
 
@@ -242,8 +242,8 @@ class Service:
         except Misconfigured as error:
             self._log.error("refused to start", reason=str(error), kind=type(error).__name__)
             self._exit_code = EXIT_MISCONFIGURED
-        except BusUnavailable as error:
-            self._log.error("the bus is away", reason=str(error))
+        except Unavailable as error:
+            self._log.error("what it needs is away", reason=str(error), kind=type(error).__name__)
             self._exit_code = EXIT_FAILED
         except Exception:  # noqa: BLE001 - whatever it was, the process ends with a code and a log line
             self._log.exception("the service failed")

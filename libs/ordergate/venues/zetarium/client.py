@@ -214,11 +214,19 @@ class ZetariumReading(_TimeReader):
             after = (("afterId", found[-1].venue_order_id),) if found else ()
             query = (("limit", str(ORDERS_PAGE)), ("status", "OPEN"), *scope, *after)
             page = await self.read(_get("/v2/orders", Priority.POLL, query), parse.orders_answer)
-            _check_page(page, after=found[-1] if found else None)
+            _check_order(page, after=found[-1].venue_order_id if found else None)
+            _check_open(page)
             found += page
             if len(page) < ORDERS_PAGE:
                 return found
         raise VenueUnavailable(f"GET /v2/orders: more than {ORDERS_PAGE * ORDERS_PAGES_MAX} open orders")
+
+    async def orders_after(self, after: VenueOrderId | None) -> Sequence[VenueView]:
+        """`GET /v2/orders?afterId=`, whatever became of them. Raises VenueUnavailable for a page that cannot be the next."""
+        query = (("limit", str(ORDERS_PAGE)), ("afterId", after or "0"))
+        page = await self.read(_get("/v2/orders", Priority.POLL, query), parse.orders_answer)
+        _check_order(page, after=after)
+        return page
 
     async def trades(self, symbol: Symbol, *, from_id: TradeId | None, limit: int) -> Sequence[VenueTrade]:
         """`GET /v2/futures/myTrades`: taker trades only. Raises Misuse for a limit outside 1..1000."""
@@ -345,10 +353,13 @@ def _unreadable(what: str, name: str, *, reason: str = "unreadable_answer") -> U
     return Unknown(reason=reason, error_id=derive_error_id("zetarium", reason, what, name))
 
 
-def _check_page(page: Sequence[VenueView], *, after: VenueView | None) -> None:
-    numbers = [int(each.venue_order_id) for each in ([after] if after else []) + list(page)]
+def _check_order(page: Sequence[VenueView], *, after: VenueOrderId | None) -> None:
+    numbers = [int(number) for number in [after or "0", *(each.venue_order_id for each in page)]]
     if any(later <= earlier for earlier, later in pairwise(numbers)):
         raise VenueUnavailable("GET /v2/orders: the pages are not in ascending order")
+
+
+def _check_open(page: Sequence[VenueView]) -> None:
     if any(each.status not in {State.PENDING, State.ACCEPTED, State.PARTIALLY_FILLED} for each in page):
         raise VenueUnavailable("GET /v2/orders: a list of open orders holds one that is not open")
 
