@@ -20,7 +20,7 @@ env:  ## make .venv as requirements/dev.lock says
 up: env  ## start everything on this machine, with a bus of its own; VENUE=binance-spot simulates another venue
 	@$(if $(VENUE),ORDERGATE_VENUE=$(VENUE) )$(BIN)/python -m services
 
-demo: env  ## run the main job to its end, at VENUE=zetarium|binance-spot|binance-futures|all; the last line is its result as JSON
+demo: env  ## run the main job to its end, at VENUE=zetarium|binance-spot|binance-futures|all, ENTRY=socket; the last line is its result as JSON
 	@$(BIN)/python -m examples.demo $(or $(VENUE),zetarium)
 
 test: env  ## run the tests, or some of them: make test TESTS=tests/unit/trading
@@ -52,7 +52,7 @@ bench: env  ## measure, beside ccxt and the bare floors; the last line is the re
 simulate: env  ## run histories from seeds on virtual time: VENUE=zetarium|binance-spot|binance-futures SEEDS=n FIRST_SEED=m, or SEED=n to read one; the last line is the result as JSON
 	@PYTHONPATH=libs:. $(BIN)/python -m tests.simulation
 
-chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name KINDS=a,b; the last line is the result as JSON
+chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name ENTRY=socket KINDS=a,b; the last line is the result as JSON
 	@$(BIN)/python -m tests.chaos
 
 restore-test: env  ## restore the bus of a running system from an older state, or empty, recover, and look that nothing was doubled (1 min)

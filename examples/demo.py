@@ -1,7 +1,8 @@
-"""`make demo [VENUE=zetarium|binance-spot|binance-futures|all]`: the main job to its end, and the proof that nothing was lost, doubled or guessed.
+"""`make demo [VENUE=zetarium|binance-spot|binance-futures|all] [ENTRY=socket]`: the main job to its end, and the proof that nothing was lost, doubled or guessed.
 
 Starts everything on this machine on ports of its own, runs the example strategy on two accounts while the simulated venue loses some of its
 answers, then compares intents, ledger, the venue's books, fills and positions. The last line is a JSON object; exit code 0 means no difference.
+ENTRY=socket sends orders over the WebSocket API where the venue has one (binance-spot).
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from rich.table import Table
 from examples.evidence import Evidence, settle
 from examples.strategy import MARKETS, Strategy
 from ordergate.client import Gateway, connect
+from ordergate.ports.venue import OrderEntry
 from ordergate.runtime.server import free_port
 from ordergate.simulator.oracle import OrderId
 from ordergate.trading.errors import OrdergateError, Unavailable
@@ -40,11 +42,11 @@ SETTLE_SECONDS = 40
 """An unknown order is settled once window and settle of its venue have passed: 16 s at Binance."""
 PROGRESS_SECONDS = 2.0
 PLACE = {
-    "zetarium": "POST /v2/orders",
-    "binance-spot": "POST /api/v3/order",
-    "binance-futures": "POST /fapi/v1/order",
+    "zetarium": {OrderEntry.REST: "POST /v2/orders"},
+    "binance-spot": {OrderEntry.REST: "POST /api/v3/order", OrderEntry.SOCKET: "WS order.place"},
+    "binance-futures": {OrderEntry.REST: "POST /fapi/v1/order"},
 }
-"""The venues, and the call of each that goes wrong."""
+"""The venues, and the call of each way to it that goes wrong."""
 EVERY = "all"
 
 console = Console(highlight=False, width=160)
@@ -77,13 +79,13 @@ class Progress:
         return f"orders {len(self.states):>3}   fills {self.fills:>4}   {told}"
 
 
-async def main(venue: str) -> int:
-    """0: no difference. 1: a difference, which is named, or a part that could not be started. The last line is the result as JSON."""
+async def main(venue: str, entry: OrderEntry | None) -> int:
+    """entry None: as each venue declares first. 0: no difference. 1: a difference, which is named, or a part that could not be started. The last line is the result as JSON."""
     if venue != EVERY:
-        code, summary = await _play(venue)
+        code, summary = await _play(venue, entry)
         print(json.dumps(summary))
         return code
-    played = {each: await _play(each) for each in PLACE}
+    played = {each: await _play(each, None) for each in PLACE}
     summaries = {each: summary for each, (_, summary) in played.items()}
     differences = [summary["differences"] for summary in summaries.values()]
     known = None if None in differences else sum(differences)
@@ -91,11 +93,11 @@ async def main(venue: str) -> int:
     return max(code for code, _ in played.values())
 
 
-async def _play(venue: str) -> tuple[int, dict[str, Any]]:
+async def _play(venue: str, entry: OrderEntry | None) -> tuple[int, dict[str, Any]]:
     began = time.monotonic()
-    console.print(f"venue {venue}")
+    console.print(f"venue {venue}" + (f", orders by {entry}" if entry else ""))
     with _home() as folder:
-        supervisor = _supervisor(folder, venue)
+        supervisor = _supervisor(folder, venue, entry)
         try:
             await supervisor.start()
             await supervisor.ready(limit_seconds=READY_SECONDS)
@@ -110,7 +112,7 @@ async def _play(venue: str) -> tuple[int, dict[str, Any]]:
     for difference in evidence.differences:
         console.print(f"[{difference.promise}] {difference.account} {difference.client_order_id}: {difference.what}")
     summary = _summary(progress, evidence, cancels, supervisor, time.monotonic() - began)
-    return (1 if evidence.differences else 0), {"venue": venue, **summary}
+    return (1 if evidence.differences else 0), {"venue": venue, **({"entry": entry} if entry else {}), **summary}
 
 
 @contextmanager
@@ -124,7 +126,7 @@ def _home() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _supervisor(home: Path, venue: str) -> Supervisor:
+def _supervisor(home: Path, venue: str, entry: OrderEntry | None) -> Supervisor:
     ports = Ports(nats=0, simulator=free_port(), health=0)
     development = Development(
         venue=venue,
@@ -132,6 +134,7 @@ def _supervisor(home: Path, venue: str) -> Supervisor:
         symbols=[market.symbol for market in MARKETS],
         risk={"max_order_notional": 200_000, "max_open_orders": 100, "self_trade": False},
         simulator={"seed": 7},
+        order_entry=entry,
     )
     written = write_development(home, development, simulator_port=ports.simulator)
     return Supervisor(home=home, installation=written.installation, simulator_document=written.simulator, ports=ports)
@@ -144,7 +147,7 @@ def _faults(venue: str) -> dict[str, Any]:
         {"kind": "error_after_execution", "rate": 0.03, "status": 503},
         {"kind": "reset", "rate": 0.02, "phase": "before"},
     ]
-    return {"seed": 11, "rules": [{**rule, "call": PLACE[venue]} for rule in rules]}
+    return {"seed": 11, "rules": [{**rule, "call": call} for call in PLACE[venue].values() for rule in rules]}
 
 
 async def _run(supervisor: Supervisor, venue: str, began: float) -> tuple[Progress, Evidence, int]:
@@ -284,4 +287,7 @@ if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else next(iter(PLACE))
     if wanted not in {*PLACE, EVERY}:
         sys.exit(f"no venue {wanted!r} to play at; there are {', '.join(PLACE)} and {EVERY}")
-    sys.exit(asyncio.run(main(wanted)))
+    way = os.environ.get("ENTRY") or None
+    if way is not None and way not in PLACE.get(wanted, {}):
+        sys.exit(f"{wanted} takes no orders by {way!r}; there are {', '.join(PLACE.get(wanted, {})) or 'none for all'}")
+    sys.exit(asyncio.run(main(wanted, None if way is None else OrderEntry(way))))

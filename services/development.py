@@ -20,7 +20,7 @@ class Development:
     """What to simulate. limits: where they differ from the venue's, by our names for its buckets; simulator: more of its document;
 
     deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation);
-    replicas: how many processes of a service may serve the same accounts at once, each with keys of its own;
+    order_entry: the way of the accounts' orders, None for the venue's first; replicas: how many processes of a service may serve the same accounts at once, each with keys of its own;
     url: where the services find the simulator, None for this machine;
     key_folders: where a service has its key files when not below the home, for each to have a folder that the others cannot read.
     """
@@ -32,6 +32,7 @@ class Development:
     simulator: Mapping[str, Any] = field(default_factory=dict)
     risk: Mapping[str, Any] = field(default_factory=dict)
     deviation: Mapping[str, Any] = field(default_factory=dict)
+    order_entry: str | None = None
     replicas: int = 1
     url: str | None = None
     key_folders: Mapping[Signer, Path] = field(default_factory=dict)
@@ -118,12 +119,13 @@ def _account_toml(home: Path, account: str, development: Development, port: int,
     risk = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.risk.items())
     deviation = "\n".join(f"{name} = {json.dumps(value)}" for name, value in development.deviation.items())
     limits = "\n".join(f"{name} = {limit}" for name, limit in development.limits.items())
+    entry = "" if development.order_entry is None else f"order_entry = {json.dumps(development.order_entry)}\n"
     return f"""[[accounts]]
 venue = {json.dumps(development.venue)}
 account = {json.dumps(account)}
 base_url = {json.dumps(url)}
 symbols = {json.dumps(list(development.symbols))}
-[accounts.keys]
+{entry}[accounts.keys]
 {key_files}
 [accounts.risk]
 {risk}

@@ -1,6 +1,6 @@
 """`make chaos ROUNDS=n`: real processes, a real bus with fsync, a venue that lies, and everything that can die dying.
 
-ROUNDS (3), SEED (1), VENUE (zetarium), SECONDS (11, of load a round), KINDS (a comma list in place of the usual order), CHAOS_HOME (where rounds live; a failed one is kept, with KEEP=1 every one).
+ROUNDS (3), SEED (1), VENUE (zetarium), ENTRY (rest; socket at binance-spot), SECONDS (11, of load a round), KINDS (a comma list in place of the usual order), CHAOS_HOME (where rounds live; a failed one is kept, with KEEP=1 every one).
 `python -m tests.chaos --points` lists the crash points. The last line is the result as JSON; exit code 1 if any promise was broken.
 """
 
@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from ordergate.ports.venue import OrderEntry
 from ordergate.runtime.crash_points import crash_points
 from services.development import VENUE
 from tests.chaos.disturbances import CALLS, KINDS, ORDER
@@ -39,6 +40,10 @@ async def _run() -> int:
     if venue not in CALLS:
         print(f"no venue {venue!r}; there are {', '.join(CALLS)}")
         return 2
+    ways = CALLS[venue]
+    if (entry := os.environ.get("ENTRY", OrderEntry.REST)) not in ways:
+        print(f"{venue} takes no orders by {entry!r}; there are {', '.join(ways)}")
+        return 2
     seconds = float(os.environ.get("SECONDS", str(LOAD_SECONDS)))
     kinds = [kind for kind in os.environ.get("KINDS", "").split(",") if kind] or list(ORDER)
     if unknown := set(kinds) - KINDS.keys():
@@ -49,7 +54,15 @@ async def _run() -> int:
     for number in range(rounds):
         kind, home = kinds[number % len(kinds)], folder / f"round-{number + 1:03d}"
         try:
-            result = await run_round(kind, seed=seed + number, home=home, hits=hits, venue=venue, load_seconds=seconds)
+            result = await run_round(
+                kind,
+                seed=seed + number,
+                home=home,
+                hits=hits,
+                venue=venue,
+                entry=OrderEntry(entry),
+                load_seconds=seconds,
+            )
         except Skipped as reason:
             print(f"round {number + 1}/{rounds} {kind}: skipped: {reason}", flush=True)
             skipped.append(f"{kind}: {reason}")

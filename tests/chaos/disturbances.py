@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ordergate.ports.venue import OrderEntry
 from ordergate.runtime.crash_points import crash_points
 from ordergate.trading.ids import VenueName
 from ordergate.venues.registry import find_venue
@@ -30,34 +31,54 @@ CLOCK_JUMPS_MS = (9_000, 0, -7_000, 1_500, -900, 0)
 POINTS_PER_SERVICE = 5
 _FREQUENT = ("append.approved", "append.submitting", "send.place", "ack.intents", "ack.orders", "store")
 
-CALLS: Mapping[str, tuple[str, str]] = {
-    "zetarium": ("POST /v2/orders", "DELETE /v2/orders/:id"),
-    "binance-spot": ("POST /api/v3/order", "DELETE /api/v3/order"),
-    "binance-futures": ("POST /fapi/v1/order", "DELETE /fapi/v1/order"),
+CALLS: Mapping[str, Mapping[OrderEntry, tuple[str, str]]] = {
+    "zetarium": {OrderEntry.REST: ("POST /v2/orders", "DELETE /v2/orders/:id")},
+    "binance-spot": {
+        OrderEntry.REST: ("POST /api/v3/order", "DELETE /api/v3/order"),
+        OrderEntry.SOCKET: ("WS order.place", "WS order.cancel"),
+    },
+    "binance-futures": {OrderEntry.REST: ("POST /fapi/v1/order", "DELETE /fapi/v1/order")},
 }
-"""What a venue calls placing and canceling an order."""
+"""What a venue calls placing and canceling an order, on each way that it takes them."""
 STREAM_FAULTS = (
     {"kind": "stream_doubled", "rate": 0.03},
     {"kind": "stream_late", "rate": 0.03, "delayMs": 700},
     {"kind": "stream_reordered", "rate": 0.03, "delayMs": 60},
     {"kind": "stream_cut", "rate": 0.01},
 )
+SOCKET_FAULTS = (
+    {"kind": "answer_doubled", "call": "WS order.place", "rate": 0.01},
+    {"kind": "answer_misnamed", "call": "WS order.place", "rate": 0.01},
+    {"kind": "black_hole", "call": "WS order.place", "rate": 0.005, "phase": "after"},
+    {"kind": "slow", "call": "WS order.cancel", "rate": 0.03, "delayMs": 400, "phase": "after"},
+)
+"""What only a connection with many requests under way at once can suffer, or suffers otherwise."""
 
 
-def venue_faults(venue: str) -> list[dict[str, object]]:
-    """Executed and not said, said to have failed, never arrived, late, half of an answer; told twice, late, in another order, not at all."""
-    place, cancel = CALLS[venue]
+def venue_faults(venue: str, entry: OrderEntry = OrderEntry.REST) -> list[dict[str, object]]:
+    """Executed and not said, said to have failed, never arrived, late, half of an answer; told twice, late, in another order, not at all.
+
+    With the socket both ways suffer: while it is not there orders go over REST.
+    """
     calls: list[dict[str, object]] = [
+        {"kind": "reset", "rate": 0.005, "phase": "after"},
+        {"kind": "error_after_execution", "rate": 0.005, "status": 502, "body": "html"},
+    ]
+    for way in {OrderEntry.REST: 0, entry: 0}:
+        calls += _call_faults(*CALLS[venue][way])
+    calls += SOCKET_FAULTS if entry is OrderEntry.SOCKET else ()
+    streams = find_venue(VenueName(venue)).declaration.private_stream
+    return [*calls, *STREAM_FAULTS] if streams else calls
+
+
+def _call_faults(place: str, cancel: str) -> list[dict[str, object]]:
+    return [
         {"kind": "answer_lost", "call": place, "rate": 0.04},
         {"kind": "error_after_execution", "call": place, "rate": 0.03, "status": 503},
         {"kind": "reset", "call": place, "rate": 0.03, "phase": "before"},
         {"kind": "slow", "call": place, "rate": 0.05, "delayMs": 400, "phase": "before"},
         {"kind": "answer_lost", "call": cancel, "rate": 0.05},
-        {"kind": "reset", "rate": 0.005, "phase": "after"},
-        {"kind": "error_after_execution", "rate": 0.005, "status": 502, "body": "html"},
     ]
-    streams = find_venue(VenueName(venue)).declaration.private_stream
-    return [*calls, *STREAM_FAULTS] if streams else calls
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from ordergate.client import Gateway
 from ordergate.simulator.oracle import (
@@ -119,9 +120,9 @@ async def settle(
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
-def read_json(url: str) -> dict[str, object]:
+def read_json(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url, timeout=10) as answer:
-        document: dict[str, object] = json.load(answer)
+        document: dict[str, Any] = json.load(answer)
         return document
 
 

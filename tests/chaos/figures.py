@@ -42,6 +42,7 @@ def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str]
         resolved.update(resolutions(result))
     hits = sum((result.hits for result in results), Counter[str]())
     points = [point.name for point in crash_points()]
+    asked = sum(len(load.placed) for result in results for load in result.loads)
     return {
         "rounds": len(results),
         "kills": dict(sorted(kills(results).items())),
@@ -50,7 +51,10 @@ def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str]
         "violations": sum(len(result.problems) for result in results),
         "recoveryMs": {kind: _spread(times) for kind, times in sorted(recovery.items())},
         "overTarget": {kind: sum(ms > most for ms in recovery[kind]) for kind, most in TARGETS_MS.items()},
+        "ended": dict(sorted(endings(results).items())),
         "unknowns": dict(sorted(resolved.items())),
+        "arrived": dict(sorted(sum((result.arrived for result in results), Counter[str]()).items())),
+        "struck": dict(sorted(sum((result.struck for result in results), Counter[str]()).items())),
         "crashPoints": {
             "named": len(points),
             "hit": sum(1 for name in points if hits[name]),
@@ -62,6 +66,7 @@ def summary(results: Sequence[Result], *, seconds: float, skipped: Sequence[str]
         "unreadableIntents": sum(load.poison for result in results for load in result.loads),
         "kinds": dict(Counter(result.kind for result in results)),
         "skipped": list(skipped),
+        "ordersPerSecond": round(asked / load, 1) if (load := sum(result.load_seconds for result in results)) else 0.0,
         "seconds": round(seconds, 1),
     }
 
@@ -107,6 +112,17 @@ def recoveries(result: Result) -> Iterator[Recovery]:
             *(("takeover", ms) for ms in _takeovers(result.watch, history)),
         ]
         yield from (Recovery(kind=kind, ms=ms, of=order) for kind, ms in found)
+
+
+def endings(results: Iterable[Result]) -> Counter[str]:
+    """The last state of each order, and of those refused or never sent why."""
+    found = Counter[str]()
+    for result in results:
+        for history in result.evidence.records.values() if result.evidence else ():
+            order = history[-1].order
+            why = (order.reason or "").partition(":")[0]
+            found[f"{order.state} {why}".strip()] += 1
+    return found
 
 
 def resolutions(result: Result) -> Counter[str]:

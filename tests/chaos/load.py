@@ -13,6 +13,8 @@ from ordergate.trading.errors import OrdergateError, Unavailable
 from ordergate.wire.subjects import IntentKind
 
 VALID_FOR_MS = 20_000
+LAG_MAX_SECONDS = 1.0
+"""What a slow bus kept it from asking is asked for afterwards, up to so much."""
 RESTING_MAX = 12
 RESUBMIT_SHARE = 0.2
 """Orders that may be sent again once it is proven that they did not execute."""
@@ -52,8 +54,11 @@ class Load:
 
     async def run(self) -> None:
         """Until `is_over`: a cancellation can get lost inside nats-py."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while not self.is_over:
-            await asyncio.sleep(self.drawn.expovariate(1 / self.pause_seconds))
+            due = max(due + self.drawn.expovariate(1 / self.pause_seconds), loop.time() - LAG_MAX_SECONDS)
+            await asyncio.sleep(max(0.0, due - loop.time()))
             try:
                 await self._step()
             except OrdergateError:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ordergate.client import Gateway, connect
+from ordergate.ports.venue import OrderEntry
 from ordergate.runtime.server import free_port
 from ordergate.trading.errors import OrdergateError
 from services.development import VENUE, Development, Written, write_development
 from services.supervisor import SERVICES, Ports, Supervisor
-from tests.chaos.disturbances import KINDS, VENUE_LINK, Ground, armed_points, freezing_point, venue_faults
-from tests.chaos.evidence import Evidence, post_json, settle
+from tests.chaos.disturbances import CALLS, KINDS, VENUE_LINK, Ground, armed_points, freezing_point, venue_faults
+from tests.chaos.evidence import Evidence, post_json, read_json, settle
 from tests.chaos.explaining import unexplained
 from tests.chaos.leaks import leaks
 from tests.chaos.load import MARKETS, Load
@@ -34,7 +35,7 @@ READY_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
 LOAD_SECONDS = 11.0
 GATEWAY_SECONDS = 20.0
-PAUSE_SECONDS = {"streams": 0.1}
+PAUSE_SECONDS = {"streams": 0.076}  # four of five ask for an order: 20 a second on two accounts
 PAUSE_SECONDS_ELSE = 0.12
 """Between two intents of one account, on average."""
 AUDIT_BYTES_MAX = 8 * 1024 * 1024
@@ -53,11 +54,17 @@ class Result:
     seed: int
     home: Path
     venue: str = VENUE
+    entry: OrderEntry = OrderEntry.REST
+    load_seconds: float = 0.0
     seconds: float = 0.0
     loads: Sequence[Load] = ()
     evidence: Evidence | None = None
     watch: Watch | None = None
     hits: Counter[str] = field(default_factory=Counter)
+    arrived: Counter[str] = field(default_factory=Counter)
+    """Orders and cancels at the venue, by what it calls them."""
+    struck: Counter[str] = field(default_factory=Counter)
+    """Calls and events that a fault of the venue befell, by its kind."""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -73,6 +80,7 @@ async def run_round(
     home: Path,
     hits: Counter[str],
     venue: str = VENUE,
+    entry: OrderEntry = OrderEntry.REST,
     load_seconds: float = LOAD_SECONDS,
     armed: Mapping[str, str] | None = None,
 ) -> Result:
@@ -80,7 +88,7 @@ async def run_round(
 
     hits: of crash points in the rounds before; armed: those of each service, in place of such that were hit least.
     """
-    result = Result(kind=kind, seed=seed, home=home, venue=venue)
+    result = Result(kind=kind, seed=seed, home=home, venue=venue, entry=entry, load_seconds=load_seconds)
     began = time.monotonic()
     try:
         async with _system(result, load_seconds, armed or _armed(kind, seed, hits)) as ground:
@@ -147,6 +155,7 @@ def _development(result: Result) -> Development:
         risk={"max_order_notional": 200_000, "max_open_orders": 500, "self_trade": True},
         simulator={"seed": result.seed, "clientIds": "open_only" if reuses_ids else "forever"},
         deviation={"id_scope": "open_only"} if reuses_ids and not is_declared else {},
+        order_entry=result.entry if is_declared else None,
         replicas=2 if result.kind in {"frozen", "replicas"} else 1,
     )
 
@@ -206,12 +215,13 @@ async def _live(ground: Ground, result: Result) -> None:
             )
             for gateway in gateways
         ]
-        await _faults(ground, {"seed": result.seed, "rules": venue_faults(result.venue)})
+        await _faults(ground, {"seed": result.seed, "rules": venue_faults(result.venue, result.entry)})
         work = [asyncio.create_task(load.run()) for load in result.loads]
         await KINDS[result.kind](ground)
         for load in result.loads:
             load.is_over = True
         await asyncio.wait(work, timeout=GATEWAY_SECONDS + 5)
+        result.struck = await asyncio.to_thread(struck, ground.supervisor.simulator_url)
         await _faults(ground, {"rules": []})
         await _judge(ground, result, gateways)
 
@@ -220,13 +230,29 @@ async def _faults(ground: Ground, plan: dict[str, object]) -> None:
     await asyncio.to_thread(post_json, f"{ground.supervisor.simulator_url}/simulator/faults", plan)
 
 
+def arrived(url: str) -> Counter[str]:
+    known = {call for ways in CALLS.values() for calls in ways.values() for call in calls}
+    return Counter(row[2] for row in read_json(f"{url}/simulator/arrivals")["arrivals"] if row[2] in known)
+
+
+def struck(url: str) -> Counter[str]:
+    """By the plan that is in force."""
+    found = Counter[str]()
+    for rule in read_json(f"{url}/simulator/faults")["rules"]:
+        found[rule["kind"]] += rule["hits"]
+    return +found
+
+
 async def _judge(ground: Ground, result: Result, gateways: Sequence[Gateway]) -> None:
     """Faults have stopped: everything must come to rest, agree, and be explained."""
     await ground.supervisor.ready(limit_seconds=READY_SECONDS)
     await asyncio.gather(*(load.finish() for load in result.loads))
     placed = [order for load in result.loads for order in load.placed]
-    evidence = await settle(gateways, placed, ground.supervisor.simulator_url, limit_seconds=SETTLE_SECONDS)
+    evidence = await settle(
+        gateways, placed, ground.supervisor.simulator_url, limit_seconds=SETTLE_SECONDS + ground.seconds / 5
+    )
     result.evidence = evidence
+    result.arrived = await asyncio.to_thread(arrived, ground.supervisor.simulator_url)
     for each in evidence.differences:
         result.problems.append(f"[{each.promise}] {each.account} {each.client_order_id}: {each.what}")
     result.problems += await unquiet(ground.supervisor)

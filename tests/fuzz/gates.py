@@ -32,7 +32,7 @@ from ordergate.wire import messages, subjects
 from services.fill_streaming.handlers import _Kept as KeptByFills
 from services.fill_streaming.handlers import _place_of
 from services.risk.fold import _Kept as KeptByRisk
-from tests.fuzz import sound, spot, world
+from tests.fuzz import futures, sound, spot, told, world
 from tests.fuzz.damage import Choices, damaged_bytes, damaged_json, damaged_text
 from tests.fuzz.facts import try_fill, try_order, try_position
 
@@ -214,6 +214,16 @@ def _draw_spot(choices: Choices) -> Case:
     name = choices.one_of(list(spot.ANSWERS))
     status = choices.one_of(spot.STATUSES)
     return f"{status} {name}", damaged_json(choices, [*spot.ANSWERS[name], *spot.REFUSALS])
+
+
+def _draw_futures(choices: Choices) -> Case:
+    name = choices.one_of(list(futures.ANSWERS))
+    status = choices.one_of(spot.STATUSES)
+    return f"{status} {name}", damaged_json(choices, [*futures.ANSWERS[name], *futures.REFUSALS])
+
+
+def _draw_told(choices: Choices, venue: str) -> Case:
+    return venue, damaged_json(choices, told.EVENTS[venue])
 
 
 def _draw_venue(choices: Choices) -> Case:
@@ -400,6 +410,10 @@ GATES: dict[str, Gate] = {
         ),
     ),
     "binance_spot": Gate(draw=_draw_spot, try_=spot.try_spot),
+    "binance_futures": Gate(draw=_draw_futures, try_=futures.try_futures),
+    "spot_stream": Gate(draw=lambda c: _draw_told(c, "binance-spot"), try_=told.try_stream),
+    "futures_stream": Gate(draw=lambda c: _draw_told(c, "binance-futures"), try_=told.try_stream),
+    "spot_frames": Gate(draw=lambda c: ("", damaged_json(c, told.FRAMES)), try_=told.try_frame),
     "simulator_frames": Gate(draw=_draw_frame, try_=_try_frame),
     "simulator_routes": Gate(draw=_draw_route, try_=_try_route),
     "commands": Gate(draw=_draw_command, try_=_try_command),

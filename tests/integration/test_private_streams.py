@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from ordergate.trading.lifecycle import apply, begin
 from ordergate.trading.order import Attempt, OrderType, Side, State
 from ordergate.venues.registry import open_stream, stream_url
 from ordergate.wire import keys, streams
+from ordergate.wire.messages import EventKind
 from services.fill_streaming import app as fill_streaming
 from services.fill_streaming.handlers import Pace
 from services.status_polling import app as status_polling
+from services.status_polling.handlers import Pace as PollingPace
 from tests.integration.conftest import Connect
 from tests.integration.orders_at_hand import eventually, holds
 from tests.venue_cards.desk import Desk, Exchange, open_exchange
@@ -200,6 +203,32 @@ async def test_every_fill_is_stored_exactly_once_whatever_becomes_of_the_stream(
         assert all(fill.strategy == "cards" for fill in fills)
         for number in range(ORDERS):
             await _ended(here, f"o-{number}")
+
+
+@both
+async def test_events_of_orders_that_are_not_ours_are_adopted_and_their_fills_are_external(
+    venue: str, connected: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody trades on the account by hand."""
+    monkeypatch.setattr(status_polling, "Pace", partial(PollingPace, told_list_period_ms=50))
+    async with standing(venue, connected, tmp_path) as here:
+        await here.main.placed("theirs-rests", Side.BUY, price=Decimal(60_000))
+        await here.other.placed("maker", Side.SELL, price=Decimal(64_250))
+        await here.main.place("theirs-fills", Side.BUY, type=OrderType.MARKET)
+
+        async def is_adopted() -> bool:
+            entry = await here.frame.ledger.last(here.main.kit.name, MAIN, ClientOrderId("theirs-rests"))
+            return entry is not None and entry.event_kind is EventKind.ADOPTED and len(await here.fills()) == 1
+
+        await holds(is_adopted)
+        (fill,) = await here.fills()
+        assert (fill.client_order_id, fill.strategy) == (None, None)
+        await here.buy("ours")
+
+        async def goes_on() -> bool:
+            return (await here.last("ours")).order.state is State.FILLED
+
+        await holds(goes_on)
 
 
 @both

@@ -123,8 +123,11 @@ class FarEnd:
         if self._pipe.is_served and not self._is_mute:
             self._pipe.carry(data)
 
-    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
-        self._pipe.node.scheduler.at(delay_ms / 1000, self._act, action)
+    def later(self, delay_ms: int, action: Callable[[], None], *, outlives: bool = False) -> None:
+        if outlives:
+            self._pipe.node.scheduler.at(delay_ms / 1000, action)
+        else:
+            self._pipe.node.scheduler.at(delay_ms / 1000, self._act, action)
 
     def mute(self, *, pings: bool) -> None:
         self._is_mute = True

@@ -150,8 +150,7 @@ FUTURES = Kit(
     ),
 )
 BY_REST = ("zetarium", "binance-spot", "binance-futures")
-"""For cards about HTTP itself, and about what follows a connection that was lost: the simulator forgets what it held of a WebSocket's, and the next order
-goes by REST until there is another."""
+"""For cards about HTTP itself, and where many answers are lost one after the other: after a WebSocket that was lost the next order goes by REST until there is another."""
 KITS: Mapping[str, Kit] = {
     **{kit.name: kit for kit in (ZETARIUM, SPOT, FUTURES)},
     "binance-spot-socket": SPOT_SOCKET,

@@ -201,7 +201,6 @@ async def test_card_73_a_clock_that_jumps_under_a_call_executes_nothing(exchange
     assert await orders_at_venue(exchange, "c73") == []
 
 
-@pytest.mark.venues(*BY_REST)
 async def test_card_74_a_late_request_is_an_order_of_its_own_where_the_id_is_free_again(kit: Kit) -> None:
     """The very case that query-then-resend doubles: not found, sent again, filled, and then the first one arrives."""
     async with open_exchange(kit, clientIds="open_only", deviation=Deviation(id_scope=IdScope.OPEN_ONLY)) as exchange:

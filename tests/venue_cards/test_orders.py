@@ -312,7 +312,8 @@ async def test_card_26_a_replacement_tells_both_halves(main: Desk) -> None:
     late = await spot.replace(again, canceled=old.venue_order_id, write_ahead=main.write_ahead, deadline_seconds=1)
     assert isinstance(late.canceled, NotExecuted)
     assert late.canceled.not_found
-    assert isinstance(late.placed, NotSent), "STOP_ON_FAILURE: it was not attempted"
+    assert isinstance(late.placed, NotExecuted), "STOP_ON_FAILURE: it was not attempted"
+    assert late.placed.reason == "replaced_order_not_canceled"
     assert [each.client_order_id for each in await main.reading.open_orders(BTC)] == ["c26-new"]
 
 

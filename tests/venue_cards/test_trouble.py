@@ -61,7 +61,6 @@ async def test_card_32_a_request_that_never_arrived_is_unknown_and_never_found(e
     assert await orders_at_venue(exchange, "c32") == []
 
 
-@pytest.mark.venues(*BY_REST)
 async def test_card_33_a_late_request_still_executes_once(exchange: Exchange, main: Desk) -> None:
     """Not found is not final: the request is still on its way."""
     await exchange.break_calls(

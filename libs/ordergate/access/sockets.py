@@ -242,7 +242,7 @@ class SocketEngine:
         self._waiting: deque[Place] = deque()
         self._urgent: deque[Place] = deque()
         self._look = asyncio.Event()
-        self._ready = asyncio.Event()
+        self._tried = asyncio.Event()
         self._renew_at = self._pause_until = 0.0  # monotonic seconds
         self._failures = 0
         self._failure = "not_connected"
@@ -260,12 +260,12 @@ class SocketEngine:
         return self._line is not None and self._line.is_alive
 
     async def warm(self, count: int) -> int:
-        """Begin to keep the connection, if `count` is not 0, and wait for it as long as one attempt may take."""
+        """Begin to keep the connection, if `count` is not 0, and wait for what becomes of the first attempt."""
         if count and not self._closed:
             self._start()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._opening.socket_limits.connect_seconds_max):
-                    await self._ready.wait()
+                    await self._tried.wait()
         return int(self.is_ready)
 
     def spare(self) -> Seat | None:
@@ -390,12 +390,13 @@ class SocketEngine:
         self._line = line
         pace = self._opening.pace
         self._renew_at = self._clock.monotonic() + pace.renew_seconds - pace.renew_spread_seconds * self._opening.draw()
-        self._ready.set()
+        self._tried.set()
         self._hand_on()
         return True
 
     def _fail(self, reason: str, wait_seconds: float = 0.0) -> bool:
         self._failure = reason
+        self._tried.set()
         self.counts.failures += 1
         self._back_off(wait_seconds)
         return False
@@ -411,7 +412,6 @@ class SocketEngine:
         line, self._line = self._line, None
         if line is None:
             return
-        self._ready.clear()
         if self._clock.monotonic() - line.opened_at >= self._opening.pace.stable_seconds:
             self._failures = 0
         elif not line.is_alive:  # it was no good: the next is not opened at once

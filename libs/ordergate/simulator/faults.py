@@ -24,6 +24,8 @@ Kind = Literal[
     "reset",
     "black_hole",
     "connection_closed",
+    "answer_doubled",
+    "answer_misnamed",
     "rate_limited",
     "banned",
     "forbidden",
@@ -102,6 +104,8 @@ _OF_KIND: dict[Kind, frozenset[str]] = {
     "reset": frozenset({"phase"}),
     "black_hole": frozenset({"phase"}),
     "connection_closed": frozenset(),
+    "answer_doubled": frozenset(),
+    "answer_misnamed": frozenset(),
     "rate_limited": frozenset({"retry_after_seconds"}),
     "banned": frozenset({"retry_after_seconds"}),
     "forbidden": frozenset({"phase"}),
@@ -163,6 +167,8 @@ class Effect:
     reset_after: bool = False
     reset_mid_body: bool = False
     closed_after: bool = False
+    answer_doubled: bool = False
+    answer_misnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +309,8 @@ def _join(rules: list[FaultRule], seed: int) -> Effect:
         reset_after=("reset", "after") in phases,
         reset_mid_body=("reset", "mid_body") in phases,
         closed_after="connection_closed" in kinds,
+        answer_doubled="answer_doubled" in kinds,
+        answer_misnamed="answer_misnamed" in kinds,
     )
 
 

@@ -151,14 +151,17 @@ class WebSocket(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """One text frame."""
-        if self._protocol.state is State.OPEN and not self._muted:
+        if self._protocol.state is State.OPEN and not self._muted and not self._transport.is_closing():
             self.sent += 1
             self._protocol.send_text(data)
             self._flush()
 
-    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """By the loop's clock, unless the connection is gone then."""
-        self._after(delay_ms, action)
+    def later(self, delay_ms: int, action: Callable[[], None], *, outlives: bool = False) -> None:
+        """By the loop's clock, unless the connection is gone then; outlives: then too."""
+        if outlives:
+            asyncio.get_running_loop().call_later(delay_ms / 1000, action)
+        else:
+            self._after(delay_ms, action)
 
     def mute(self, *, pings: bool) -> None:
         """For ever."""
@@ -173,7 +176,8 @@ class WebSocket(asyncio.Protocol):
 
     def cut(self) -> None:
         """Without a word."""
-        reset(self._transport)
+        if not self._transport.is_closing():
+            reset(self._transport)
 
     def suffer(self, change: StreamChange) -> None:
         """What a test asks for at the door."""
@@ -209,7 +213,7 @@ class WebSocket(asyncio.Protocol):
 
     def _flush(self) -> None:
         parts = self._protocol.data_to_send()
-        if self._muted and not self._still_pings:
+        if self._transport.is_closing() or (self._muted and not self._still_pings):
             return
         for part in parts:
             if part:

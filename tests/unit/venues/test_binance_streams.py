@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import orjson
@@ -238,6 +239,90 @@ def test_no_value_of_any_field_breaks_the_reading(
         assert isinstance(each, SetAside | TradeSeen | OrderSeen | Turn)
         if isinstance(each, SetAside):
             assert "9" * 40 not in each.reason
+
+
+# What may come and must not: one claim an item, of both parsers.
+
+both = pytest.mark.parametrize(
+    ("made", "say"), [(execution_report, spot), (order_update, futures)], ids=["executionReport", "ORDER_TRADE_UPDATE"]
+)
+Made = Callable[..., dict[str, Any]]
+Say = Callable[..., Told]
+SEVENTY_DIGITS = "7" * 70
+
+
+@both
+def test_fields_that_are_new_change_nothing(made: Made, say: Say) -> None:
+    assert say(made(brandNew={"a": [1]}, ZZ="x", u=SEVENTY_DIGITS)) == say(made())
+
+
+@both
+@pytest.mark.parametrize(("name", "left"), [("S", []), ("x", [OrderSeen]), ("X", [TradeSeen])])
+def test_a_word_that_is_new_is_set_aside_where_it_counts(made: Made, say: Say, name: str, left: list[type]) -> None:
+    found = say(made(**{name: SEVENTY_DIGITS}))
+    assert [type(each) for each in found if not isinstance(each, SetAside)] == left
+    reasons = [each.reason for each in found if isinstance(each, SetAside)]
+    assert reasons
+    assert not any(SEVENTY_DIGITS in reason for reason in reasons)
+
+
+def test_kinds_and_sides_of_futures_that_are_new_are_the_nearest_or_set_aside() -> None:
+    assert order_in(futures(order_update(o="NEW_KIND"))).view.type is OrderType.LIMIT
+    assert {type(each) for each in futures(order_update(ps="MIDDLE"))} == {SetAside}
+    assert {type(each) for each in spot(execution_report(o="NEW_KIND"))} == {TradeSeen, SetAside}
+
+
+@both
+@pytest.mark.parametrize("name", ["i", "s", "S", "x", "X", "o", "q", "z", "l", "L", "t", "T"])
+def test_a_field_that_is_missing_is_set_aside_and_the_rest_is_told(made: Made, say: Say, name: str) -> None:
+    event = made()
+    del (event["o"] if isinstance(event.get("o"), dict) else event)[name]
+    found = say(event)
+    assert len(found) == 2
+    assert any(isinstance(each, SetAside) and each.reason for each in found)
+
+
+@both
+@pytest.mark.parametrize("number", ["9" * 25, str(2**63), 2**64 - 1])
+def test_ids_may_be_huge_and_keep_every_digit(made: Made, say: Say, number: object) -> None:
+    found = say(made(i=number, t=number))
+    assert (trade_in(found).trade.trade_id, trade_in(found).trade.venue_order_id) == (str(number), str(number))
+    assert order_in(found).view.venue_order_id == str(number)
+
+
+@both
+@pytest.mark.parametrize("number", [b"1" + b"0" * 25, b"1" * 400, b"1.0", b"1e3", b"-7"])
+def test_ids_that_have_lost_their_digits_are_set_aside(made: Made, say: Say, number: bytes) -> None:
+    wrapped = {"event": made(i=424242)} if say is spot else made(i=424242)
+    manners = spot_manners() if say is spot else futures_manners()
+    found = list(manners.read(orjson.dumps(wrapped).replace(b"424242", number)))
+    assert {type(each) for each in found} == {SetAside}
+
+
+@both
+@pytest.mark.parametrize("value", [[], [1], {}, {"a": 1}])
+@pytest.mark.parametrize("name", ["i", "s", "S", "x", "X", "o", "q", "z", "l", "L", "t", "T", "c", "n", "N", "m"])
+def test_arrays_and_objects_where_values_were_due_are_set_aside(made: Made, say: Say, name: str, value: object) -> None:
+    found = say(made(**{name: value}))
+    assert {type(each) for each in found} <= {SetAside, TradeSeen, OrderSeen}
+    is_in_both = name in {"i", "s", "S", "T"}
+    assert not is_in_both or {type(each) for each in found} == {SetAside}
+
+
+@both
+def test_the_same_events_in_any_order_and_twice_tell_the_same_trades_and_states(made: Made, say: Say) -> None:
+    none = {"t": -1 if say is spot else 0, "l": "0", "L": "0", "n": "0", "N": None}
+    events = [
+        made(x="NEW", X="NEW", z="0", **none),
+        made(t=1, z="0.001", l="0.001"),
+        made(t=2, z="0.002", l="0.001"),
+        made(x="CANCELED", X="CANCELED", z="0.002", **none),
+    ]
+    known = [fact for event in events for fact in say(event)]
+    assert len([fact for fact in known if isinstance(fact, TradeSeen)]) == 2
+    for some in permutations([*events, events[1]]):
+        found = [fact for event in some for fact in say(event)]
+        assert {repr(fact) for fact in found} == {repr(fact) for fact in known}
 
 
 def test_the_stream_of_an_address_that_we_know_and_of_a_simulator() -> None:

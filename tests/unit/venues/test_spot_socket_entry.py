@@ -6,6 +6,7 @@ import hmac
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from ordergate.access.budget import Scope
 from ordergate.access.keys import make_key
@@ -45,6 +47,7 @@ LIMITS = [
     {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50, "count": 7},
     {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000, "count": 321},
 ]
+Refuse = Callable[[ServerConnection, Request], Response]
 Reply = Callable[[dict[str, Any], ServerConnection], Awaitable[None]]
 
 
@@ -69,8 +72,10 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def trading(reply: Reply, *, request_seconds: float = 1.0, there: bool = True) -> AsyncIterator[Stage]:
-    """there: whether anything listens where the orders go."""
+async def trading(
+    reply: Reply, *, request_seconds: float = 1.0, there: bool = True, refuse: Refuse | None = None
+) -> AsyncIterator[Stage]:
+    """there: whether anything listens where the orders go; refuse: how it answers the handshake, where it takes none."""
 
     async def handle(connection: ServerConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -88,7 +93,9 @@ async def trading(reply: Reply, *, request_seconds: float = 1.0, there: bool = T
     records: list[RequestRecord] = []
     async with (
         serving(rest) as peer,
-        serve(handle, "127.0.0.1", 0, ping_interval=None, close_timeout=0.2, compression=None) as server,
+        serve(
+            handle, "127.0.0.1", 0, ping_interval=None, close_timeout=0.2, compression=None, process_request=refuse
+        ) as server,
     ):
         port = server.sockets[0].getsockname()[1]
         client = open_trading(
@@ -269,6 +276,21 @@ async def test_connection_that_dies_during_the_write_ahead_sends_nothing() -> No
         assert outcome == NotSent(reason="connection_closed", retriable=True)
         assert stage.asked == []
         assert stage.rest_calls == []
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT])
+async def test_handshake_that_is_throttled_freezes_rest_too(status: HTTPStatus) -> None:
+    def refuse(connection: ServerConnection, _: Request) -> Response:
+        response = connection.respond(status, "")
+        response.headers["Retry-After"] = "7"
+        return response
+
+    async with trading(said(200, placed()), refuse=refuse) as stage:
+        limiter = stage.trading.session.limiter
+        await until(lambda: limiter.is_frozen)
+        assert limiter._frozen_until - SystemClock().monotonic() >= 6.0
+        assert isinstance(await stage.place(deadline_seconds=0.05), NotSent)
+        assert (stage.asked, stage.rest_calls) == ([], [])
 
 
 async def test_while_the_connection_is_not_there_orders_go_over_rest() -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ordergate.simulator.sight import Sight
 
 UNSUPPORTED = Failure(code=-1020, msg="This operation is not supported.")
+NOBODY = b'"nobody"'
+"""The name of no request."""
 REVOKED = Response(KEY_REFUSED.status, orjson.dumps({"code": KEY_REFUSED.code, "msg": KEY_REFUSED.msg}))
 
 
@@ -83,9 +85,9 @@ class Session:
         if effect.silent_before:
             note(0)
             return
-        self._later(
-            effect.delay_before_ms, lambda: self._execute_struck(frame, effect, named.order_id, now_ms, note=note)
-        )
+        execute = partial(self._execute_struck, frame, effect, named.order_id, now_ms, note=note)
+        # It is on its way to the engine: whether the connection still stands by then is nothing to it.
+        self._later(effect.delay_before_ms, execute, outlives=True)
 
     def closed(self) -> None:
         """The line is gone."""
@@ -132,7 +134,7 @@ class Session:
             return
         request = Request("WS", frame.method, "", {}, b"", self._address)
         response = struck_answer(self._venue, request, effect, lambda _, sight: self._answer(frame, received_ms, sight))
-        self._later(effect.delay_after_ms, lambda: self._finish_struck(frame, effect, response, note))
+        self._later(effect.delay_after_ms, lambda: self._finish_struck(frame, effect, response, note), outlives=True)
 
     def _finish_struck(self, frame: Frame, effect: Effect, response: Response, note: Callable[[int], None]) -> None:
         lost = effect.answer_lost or effect.reset_after or effect.reset_mid_body
@@ -142,18 +144,22 @@ class Session:
         if lost:
             self._line.cut()
             return
-        self._reply(frame, response)
+        self._reply(frame, response, name=NOBODY if effect.answer_misnamed else None)
+        if effect.answer_doubled:
+            self._reply(frame, response)
         if effect.closed_after:
             self._line.close(GOING_AWAY)
 
-    def _reply(self, frame: Frame, response: Response) -> None:
+    def _reply(self, frame: Frame, response: Response, *, name: bytes | None = None) -> None:
+        """name: in place of the request's own."""
         now_ms = self._clock.now_ms()
         if response is REVOKED:
             self._line.send(answer_frame(b"null", response, None, now_ms))
             return
         usual = "true" if self._logon.shows_limits else "false"
         shows = frame.parameters.get("returnRateLimits", usual) == "true"
-        self._line.send(answer_frame(frame.id, response, self._used(frame, now_ms) if shows else None, now_ms))
+        used = self._used(frame, now_ms) if shows else None
+        self._line.send(answer_frame(name or frame.id, response, used, now_ms))
 
     def _used(self, frame: Frame, now_ms: int) -> list[Any]:
         operation, key = self._methods.get(frame.method), self._logon.asking
@@ -168,8 +174,8 @@ class Session:
     def _tell(self, event: UserEvent, data: bytes) -> None:
         self._delivery.deliver(event.kind, named_in(event.payload), data)
 
-    def _later(self, delay_ms: int, action: Callable[[], None]) -> None:
+    def _later(self, delay_ms: int, action: Callable[[], None], *, outlives: bool = False) -> None:
         if delay_ms:
-            self._line.later(delay_ms, action)
+            self._line.later(delay_ms, action, outlives=outlives)
         else:
             action()

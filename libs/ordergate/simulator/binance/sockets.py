@@ -27,8 +27,8 @@ class Line(Protocol):
     def send(self, data: bytes) -> None:
         """One text frame, now; nothing happens on a line that is gone."""
 
-    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Do something so much later, unless the line is gone then."""
+    def later(self, delay_ms: int, action: Callable[[], None], *, outlives: bool = False) -> None:
+        """Do something so much later, unless the line is gone then; outlives: then too."""
 
     def mute(self, *, pings: bool) -> None:
         """Send nothing more, for ever; pings: go on pinging, so that only the matter is missing."""

@@ -45,12 +45,15 @@ class LineOfTests:
         self.muted: bool | None = None
         self.closed: int | None = None
         self.is_cut = False
+        self.outliving = 0
+        """How much of it happens whether or not this line is still there."""
 
     def send(self, data: bytes) -> None:
         if self.muted is None and not self.is_cut:
             self.frames.append(orjson.loads(data))
 
-    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
+    def later(self, delay_ms: int, action: Callable[[], None], *, outlives: bool = False) -> None:
+        self.outliving += outlives
         self.waiting.append((delay_ms, action))
 
     def mute(self, *, pings: bool) -> None:

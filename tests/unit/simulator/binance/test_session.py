@@ -257,6 +257,25 @@ def test_slow_answer_holds_back_no_other() -> None:
     assert session.line.frames[-1]["result"]["clientOrderId"] == "mine"
 
 
+def test_what_is_held_back_before_the_engine_executes_also_when_the_line_is_gone() -> None:
+    session = spot()
+    session.desk.break_with(kind="slow", phase="before", delayMs=500, call="WS order.place")
+    place(session)
+    session.channel.closed()
+    assert session.line.outliving == 1
+    session.line.pass_time()
+    assert is_placed(session)
+
+
+@pytest.mark.parametrize(("kind", "names"), [("answer_doubled", [1, 1]), ("answer_misnamed", ["nobody"])])
+def test_answer_comes_twice_or_under_the_name_of_nobody(kind: str, names: list[object]) -> None:
+    session = spot()
+    session.desk.break_with(kind=kind, call="WS order.place")
+    place(session)
+    assert [frame["id"] for frame in session.line.frames] == names
+    assert {frame["result"]["clientOrderId"] for frame in session.line.frames} == {"mine"}
+
+
 def test_held_back_past_its_window_it_is_too_late() -> None:
     session = spot()
     session.desk.break_with(kind="slow", phase="before", delayMs=6000, call="WS order.place")
