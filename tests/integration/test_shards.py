@@ -76,6 +76,14 @@ async def test_a_process_of_too_many_accounts_to_name_serves_those_of_its_shard(
     installation = Installation.of(many)
     (process,) = [sharding._process(service, told, installation) for service, told in await everybody(bus)]
     assert process.accounts == set(places)
+    moved = Installation.of(
+        f"[shards]\na = {places[1:]}\nb = [{places[0]!r}]\n" + many.partition("\n")[2].partition("\n")[2]
+    )
+    (process,) = [sharding._process(service, told, moved) for service, told in await everybody(bus)]
+    owned = sharding.Owned(account=places[1], shard="a", processes=(process,), waiting=0, unacknowledged=0)
+    assert sharding.of_another_file([owned]) == [
+        "risk risk-a serves 400 accounts and the file gives shard a 399: it was started with another one"
+    ]
 
 
 def test_a_configuration_that_is_wrong_is_refused_in_one_line(

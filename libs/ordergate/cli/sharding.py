@@ -28,13 +28,14 @@ SERVICES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One that is alive now. accounts: as venue/account."""
+    """One that is alive now. accounts: as venue/account; account_count: as many as it says it serves."""
 
     service: str
     instance: str
     shard: str
     version: str
     accounts: frozenset[str]
+    account_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ async def show(caller: Caller, config: Path) -> Exit:
     installation = _read_installation(config)
     async with open_bus(caller, limit_seconds=caller.limit(LIMIT_SECONDS)) as bus:
         owned = await read(bus, installation)
-    problems = [problem for each in owned for problem in each.problems]
+    problems = [problem for each in owned for problem in each.problems] + of_another_file(owned)
     if caller.as_json:
         say.document(as_document(installation, owned, problems))
     else:
@@ -92,6 +93,17 @@ async def read(bus: Bus, installation: Installation) -> list[Owned]:
     return [await _owned(bus, account, installation, processes) for account in installation.accounts]
 
 
+def of_another_file(owned: Sequence[Owned]) -> list[str]:
+    """Processes of too many accounts to name them, where the file gives their shard more or fewer: e.g. one from before an account moved."""
+    processes = {process.instance: process for each in owned for process in each.processes}
+    return [
+        f"{each.service} {each.instance} serves {each.account_count} accounts and the file gives shard {each.shard} "
+        f"{len(each.accounts)}: it was started with another one"
+        for _, each in sorted(processes.items())
+        if each.account_count != len(each.accounts)
+    ]
+
+
 async def _owned(bus: Bus, account: AccountSettings, installation: Installation, processes: Sequence[Process]) -> Owned:
     states = []
     for spec in streams.consumers(account.venue_name, account.account_name):
@@ -113,7 +125,14 @@ def _process(service: str, told: PresenceDocument, installation: Installation) -
     accounts = frozenset(told.accounts)
     if told.account_count > len(accounts) and (not told.shard or told.shard in installation.shards):
         accounts = frozenset(account.place for account in installation.served_by(told.shard))
-    return Process(service=service, instance=told.owner, shard=told.shard, version=told.version, accounts=accounts)
+    return Process(
+        service=service,
+        instance=told.owner,
+        shard=told.shard,
+        version=told.version,
+        accounts=accounts,
+        account_count=max(told.account_count, len(told.accounts)),
+    )
 
 
 def as_document(installation: Installation, owned: Sequence[Owned], problems: Sequence[str]) -> dict[str, Any]:
