@@ -38,6 +38,9 @@ UNTOLD_SKEW_MS = 5_000
 """Between the venue's clock and ours; a trade this soon after the stream was opened may have come before."""
 ORPHANS_KEPT = 200
 """In a checkpoint. There are any only while the feed of orders is behind the trade list."""
+COUNTED_IDS_BYTES = 16 * 1024
+"""Of trade ids in a checkpoint, which has a size; some 1,200 of Binance's. An order with more is counted again at a start."""
+_AROUND_AN_ID = 3  # quotes and a comma
 GROWTH_PAUSE_SECONDS = 0.02
 """Executions come in bursts: one trade list read answers all of a burst."""
 
@@ -137,6 +140,8 @@ class FillDesk:
             known = self._watch.of_client_order(entry.order.key.client_order_id)
             executed = known.order.executed_quantity if known else ZERO
             watched = self._watch.note(entry, self._clock.monotonic())
+            if known is None and watched is not None:
+                self._watch.count_from_here(watched, self._sums.up_to_sequence)
             self._orders_sequence = entry.sequence
             if watched is None:
                 continue
@@ -196,15 +201,12 @@ class FillDesk:
         if not self.rebuilt.is_set():
             return None
         watched = self._watch.all()
-        counted: dict[str, JsonValue] = {
-            w.order.key.client_order_id: _counted_state(w) for w in watched if w.is_count_certain and w.counted
-        }
         return Mark(
             sequence=self._orders_sequence,
-            live={w.order.key.client_order_id: w.sequence for w in watched if w.is_count_certain},
+            live={w.order.key.client_order_id: w.sequence for w in watched},
             state={
                 "sums": self._sums.to_state(),
-                "counted": counted,
+                "counted": _counted_states([w for w in watched if w.counted or not w.is_count_certain]),
                 "orphans": [*list(self._orphans)[-ORPHANS_KEPT:]],
             },
         )
@@ -290,7 +292,7 @@ class FillDesk:
             watched = None if entry is None else self._watch.note(entry, self._clock.monotonic())
             if watched is not None:
                 # Watched when the mark was made, so what is counted of it is all that was stored; nothing, if it says nothing.
-                _restore_counted(watched, kept.counted.get(client_order_id))
+                _restore_counted(watched, kept.counted.get(client_order_id) or _Counted.none(kept.sums.up_to_sequence))
 
     async def _count_stored(self) -> None:
         """Read FILLS on from where it was counted last; once more from the beginning for orders whose past is not known."""
@@ -306,7 +308,8 @@ class FillDesk:
 
     async def _count_uncertain(self) -> None:
         uncertain = self._watch.uncertain()
-        async with aclosing(self._feed.fills(self._venue, self._account, after=0)) as fills:
+        after = min(watched.counted_after for watched in uncertain)
+        async with aclosing(self._feed.fills(self._venue, self._account, after=after)) as fills:
             async for stored in fills:
                 if stored is None:
                     break
@@ -332,9 +335,11 @@ class FillDesk:
         order_id = watched.order.key.client_order_id
         for fill in self._orphans.pop(order_id, ()):
             watched.count(fill)
+            watched.counted_after = 0  # stored before the order itself came by
         if order_id in self._uncounted:
             self._uncounted.discard(order_id)
             watched.is_count_certain = False
+            watched.counted_after = 0
 
     # Reading.
 
@@ -613,18 +618,29 @@ def _identity(trade: VenueTrade) -> tuple[Symbol, TradeId, VenueOrderId]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counted:
-    """What is stored of one order, as a checkpoint keeps it."""
+    """What is stored of one order, as a checkpoint keeps it. ids None: too many to be named, they stand in FILLS after `after`."""
 
-    ids: set[TradeId]
+    after: int
+    ids: set[TradeId] | None
     stored: Decimal
     inferred: set[TradeId]
     inferred_count: int
+
+    @classmethod
+    def none(cls, after: int) -> Self:
+        """Of an order that has no fill up to this sequence of FILLS."""
+        return cls(after=after, ids=set(), stored=ZERO, inferred=set(), inferred_count=0)
 
     @classmethod
     def of(cls, state: JsonValue) -> Self:
         """Raises one of DAMAGED."""
         if not isinstance(state, dict):
             raise TypeError("not an object")
+        after = state.get("after", 0)
+        if not isinstance(after, int):
+            raise TypeError("not a sequence")
+        if "ids" not in state:
+            return cls(after=after, ids=None, stored=ZERO, inferred=set(), inferred_count=0)
         ids, inferred, count = state["ids"], state["inferred"], state["inferredCount"]
         if not (isinstance(ids, list) and isinstance(inferred, list) and isinstance(count, int)):
             raise TypeError("not what is counted of an order")
@@ -632,6 +648,7 @@ class _Counted:
         if not stored.is_finite():
             raise ValueError("not an amount")
         return cls(
+            after=after,
             ids={TradeId(str(each)) for each in ids},
             stored=stored,
             inferred={TradeId(str(each)) for each in inferred},
@@ -669,8 +686,20 @@ def _place_of(cursor: bytes | None) -> TradeId | None:
     return None if from_id is None else TradeId(from_id)
 
 
+def _counted_states(watched: Collection[Watched]) -> dict[str, JsonValue]:
+    """By order. Those with the most trades are the first whose trades are not named: then FILLS is read again for them, from where the order began."""
+    room = COUNTED_IDS_BYTES
+    states: dict[str, JsonValue] = {}
+    for each in sorted(watched, key=lambda each: len(each.counted)):
+        room -= sum(len(trade_id) + _AROUND_AN_ID for trade_id in each.counted)
+        is_named = room >= 0 and each.is_count_certain
+        states[each.order.key.client_order_id] = _counted_state(each) if is_named else {"after": each.counted_after}
+    return states
+
+
 def _counted_state(watched: Watched) -> JsonValue:
     return {
+        "after": watched.counted_after,
         "ids": [*sorted(watched.counted)],
         "stored": format(watched.stored, "f"),
         "inferred": [*sorted(watched.inferred)],
@@ -678,9 +707,10 @@ def _counted_state(watched: Watched) -> JsonValue:
     }
 
 
-def _restore_counted(watched: Watched, counted: _Counted | None) -> None:
-    watched.is_count_certain = True
-    if counted is None:
+def _restore_counted(watched: Watched, counted: _Counted) -> None:
+    watched.counted_after = counted.after
+    watched.is_count_certain = counted.ids is not None
+    if counted.ids is None:
         return
     watched.counted = set(counted.ids)
     watched.stored = counted.stored

@@ -26,6 +26,7 @@ class Watched:
     inferred: set[TradeId] = field(default_factory=set)  # those not reversed yet
     inferred_count: int = 0
     is_count_certain: bool = True  # False: fills may have been stored before this process first saw the order
+    counted_after: int = 0  # every one of its fills stands in FILLS after this sequence
     short_reads: list[float] = field(default_factory=list)  # when trade lists were asked that left a gap
 
     @property
@@ -122,6 +123,11 @@ class WatchList:
 
     def gaps(self) -> list[Watched]:
         return [watched for watched in self._by_client_id.values() if watched.gap > 0]
+
+    def count_from_here(self, watched: Watched, fills_sequence: int) -> None:
+        """An order that was just noted, and of which nothing is stored yet: its fills will come after what stands in FILLS."""
+        if watched.is_count_certain and not watched.counted and watched.order.venue_order_id is None:
+            watched.counted_after = fills_sequence
 
     def uncertain(self) -> list[Watched]:
         return [watched for watched in self._by_client_id.values() if not watched.is_count_certain]
