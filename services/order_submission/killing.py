@@ -26,6 +26,11 @@ from services.order_submission.live import LiveOrders
 ROUND_SECONDS = 0.5
 EMPTY_READS_FOR_FLAT = 2
 
+NOT_REDUCIBLE = (
+    "reduce_only_unsupported: this venue has no orders that can only reduce, so a throw sells nothing; everything is canceled, "
+    "what is held stays: lift the throw for what shall be sold, and close it by a close intent"
+)
+
 
 class KillDesk:
     """Carries out every throw of the switch that touches this account."""
@@ -149,7 +154,13 @@ class KillDesk:
             await self._trading.cancel(view.symbol, venue_order_id=view.venue_order_id)
 
     async def _flatten(self, kill: Kill) -> None:
-        """Close the positions in scope by orders that can only reduce, until there are none or nothing helps."""
+        """Close the positions in scope by orders that can only reduce, until there are none or nothing helps.
+
+        Where no order can be reduce-only nothing is sold: what is held may be more than was bought here, and nobody could say afterwards whose it was.
+        """
+        if not self._reading.declaration.reduce_only:
+            await self._say(kill, "kill_not_flattened", f"{kill.scope}: {NOT_REDUCIBLE}")
+            return
         told: tuple[str, ...] = ()
         while self._is_in_force(kill):
             try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
@@ -53,6 +54,7 @@ class AccountFold:
         self._checkpoint = checkpoint
         self._clock = clock
         self._sequence = 0
+        self._is_ours_missing = False
         self._awaiting: dict[ClientOrderId, Entry] = {}
         self._awaited = asyncio.Event()
         self._loaded = asyncio.Event()
@@ -83,11 +85,21 @@ class AccountFold:
 
     async def follow_fills(self) -> None:
         await self._loaded.wait()
+        if self._is_ours_missing:
+            await self._read_ours()
         async for stored in self._feed.fills(self._venue, self._account, after=self.book.fills_sequence):
             if stored is None:
                 self._fills_read.set()
                 continue
             self.book.note_fill(stored.fill, sequence=stored.sequence)
+
+    async def _read_ours(self) -> None:
+        """Our part of the fills that stand before the mark, for a mark of a version that did not keep it."""
+        async with aclosing(self._feed.fills(self._venue, self._account, after=0)) as fills:
+            async for stored in fills:
+                if stored is None or stored.sequence > self.book.fills_sequence:
+                    return
+                self.book.note_ours(stored.fill)
 
     async def reach(self, sequence: int | None) -> None:
         """Return once the book holds all that stands in ORDERS up to `sequence`. Raises Unavailable if that does not come about in time.
@@ -129,9 +141,12 @@ class AccountFold:
             self._awaited.clear()
 
     async def follow_equity(self) -> None:
-        """Sample what trading made, for the day's loss and the drawdown."""
+        """Sample what trading made, for the day's loss and the drawdown; and what the venue shows of a wallet, where it shows one."""
         await self.caught_up()
         while True:
+            wallet = self._market.wallet(self._venue, self._account)
+            if wallet is not None:
+                self.book.note_wallet(wallet.assets, wallet.asked_at_ms)
             try:
                 stored = await self._positions.load(self._venue, self._account)
             except Unavailable:
@@ -163,6 +178,10 @@ class AccountFold:
                 "positions": positions,
                 "folded": folded,
                 "day": _day_state(self.book.day),
+                "ours": [
+                    [symbol, asset or "", decimal_text(amount)]
+                    for (symbol, asset), amount in self.book.holdings().items()
+                ],
             },
         )
 
@@ -185,6 +204,9 @@ class AccountFold:
             self.book.note_order(entry.order, sequence=entry.sequence, folded=kept.folded.get(order_id, (ZERO, ZERO)))
         self.book.fills_sequence = kept.fills_sequence
         self.book.day = kept.day
+        self._is_ours_missing = kept.ours is None
+        for (symbol, asset), amount in (kept.ours or {}).items():
+            self.book.note_holding(symbol, asset, amount)
 
     def _equity_of(self, position: Position) -> Decimal:
         equity = subtract(position.realised_pnl, total(position.fees.values()))
@@ -200,6 +222,7 @@ class _Kept:
     folded: Mapping[str, tuple[Decimal, Decimal]]
     fills_sequence: int
     day: PnlDay | None
+    ours: Mapping[tuple[Symbol, str | None], Decimal] | None
 
     @classmethod
     def of(cls, mark: Mark) -> Self:
@@ -215,7 +238,15 @@ class _Kept:
             folded={order: (_amount(sums[0]), _amount(sums[1])) for order, *sums in _rows_of(folded)},
             fills_sequence=_sequence(mark.state["fillsSequence"]),
             day=_day_of(mark.state["day"]),
+            ours=_ours_of(mark.state.get("ours")),
         )
+
+
+def _ours_of(state: JsonValue) -> Mapping[tuple[Symbol, str | None], Decimal] | None:
+    """None: the mark does not say."""
+    if state is None:
+        return None
+    return {(Symbol(symbol), asset or None): _amount(amount) for symbol, asset, amount in _rows(state)}
 
 
 def _rows(state: JsonValue) -> list[tuple[str, str, str]]:

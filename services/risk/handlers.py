@@ -15,18 +15,18 @@ from ordergate.ports.ledger import Entry, Ledger, Won
 from ordergate.ports.market import MarketData
 from ordergate.ports.trace import Trace
 from ordergate.ports.venue import Declaration
-from ordergate.trading.amounts import is_bounded
 from ordergate.trading.errors import Unavailable, Unreadable
 from ordergate.trading.events import Approved, ProvenNotPlaced, Reapproved, Refused
 from ordergate.trading.ids import AccountName, ClientOrderId, ErrorId, IntentId, VenueName, derive_error_id
 from ordergate.trading.instrument import FilterRefusal, check_terms, incoherent, unsupported
 from ordergate.trading.lifecycle import apply, begin, may_resubmit
-from ordergate.trading.order import OrderRequest, OrderType, Rounding, Side, State, Terms
+from ordergate.trading.order import OrderRequest, Rounding, State, Terms
 from ordergate.trading.risk import RiskLimits, RiskRefusal, check
 from ordergate.wire import subjects
 from ordergate.wire.gate import CloseRequest, ListRequest, Refusal, intent_id_of, read_intent
 from ordergate.wire.messages import AnswerMessage, AnswerOutcome
 from ordergate.wire.subjects import IntentAddress
+from services.risk.closing import Closings, NoOrder
 from services.risk.first_word import FirstWord
 from services.risk.fold import AccountFold
 from services.risk.lists import ListDecisions
@@ -69,6 +69,7 @@ class RiskDesk:
         self._ledger = ledger
         self._publisher = publisher
         self._first_word = FirstWord(venue, market)
+        self._closings = Closings(declaration=declaration, book=fold.book, first_word=self._first_word)
         self._kill = kill
         self._clock = clock
         self._trace = trace
@@ -95,12 +96,9 @@ class RiskDesk:
                 await self._decide_list(delivery, request)
                 return
             case CloseRequest():
-                closing = self._order_that_closes(request)
-                if closing is None:
-                    await self._answer(
-                        delivery, request, AnswerOutcome.DONE, "nothing_to_close", "there is no position on that side"
-                    )
-                    await delivery.ack()
+                closing = self._closings.order_for(request, self._clock.now_ms())
+                if isinstance(closing, NoOrder):
+                    await self._decline(delivery, request, closing)
                     return
                 placed = closing
             case _:
@@ -148,7 +146,10 @@ class RiskDesk:
             if entry is not None:
                 self._fold.note(entry)
             return
-        placed = self._order_that_closes(request) if isinstance(request, CloseRequest) else request
+        if isinstance(request, CloseRequest):
+            placed: object = self._closings.order_for(request, self._clock.now_ms())
+        else:
+            placed = request
         if not isinstance(placed, OrderRequest) or placed.validate_only:
             return
         event = await self._decision(replace(placed, intent_sequence=intent.sequence), intent.sequence)
@@ -322,7 +323,15 @@ class RiskDesk:
         if isinstance(terms, FilterRefusal):
             nearest = "" if terms.nearest is None else f"; nearest legal value {terms.nearest}"
             return f"filter_{terms.filter.lower()}", f"{terms.message}{nearest}"
-        verdict = check(replace(request, terms=terms), self._limits, self._fold.book, reference, instrument, now_ms)
+        verdict = check(
+            replace(request, terms=terms),
+            self._limits,
+            self._fold.book,
+            reference,
+            instrument,
+            now_ms,
+            has_reduce_only=self._declaration.reduce_only,
+        )
         if isinstance(verdict, RiskRefusal):
             return verdict.limit, (
                 f"{verdict.message} (limit {verdict.limit}={verdict.value}, would be {verdict.would_be})"
@@ -363,27 +372,13 @@ class RiskDesk:
         await self._answer(delivery, request, AnswerOutcome.REFUSED, reason, message, error_id)
         return error_id
 
-    def _order_that_closes(self, request: CloseRequest) -> OrderRequest | None:
-        """A reduce-only market order over the position as the fills make it, or as much of it as was asked for."""
-        held = self._fold.book.exposure(request.key.symbol, request.position_side).quantity
-        quantity = abs(held) if request.quantity is None else min(abs(held), request.quantity)
-        if quantity == 0 or not is_bounded(quantity):
-            return None
-        return OrderRequest(
-            key=request.key,
-            strategy=request.strategy,
-            intent_id=request.intent_id,
-            request_hash=request.request_hash,
-            terms=Terms(
-                side=Side.SELL if held > 0 else Side.BUY,
-                type=OrderType.MARKET,
-                quantity=quantity,
-                position_side=request.position_side,
-                reduce_only=True,
-            ),
-            created_at_ms=request.created_at_ms,
-            valid_for_ms=request.valid_for_ms,
-        )
+    async def _decline(self, delivery: Delivery, request: CloseRequest, none: NoOrder) -> None:
+        """Nothing is placed. What this intent placed before, in a delivery that died before its end, is answer enough."""
+        if await self._ledger.last(self._venue, self._account, request.key.client_order_id) is None:
+            is_refused = none.outcome is AnswerOutcome.REFUSED
+            error_id = _error_id(delivery.sequence, none.reason) if is_refused else None
+            await self._answer(delivery, request, none.outcome, none.reason, none.message, error_id)
+        await delivery.ack()
 
     async def _answer(  # noqa: PLR0917
         self,

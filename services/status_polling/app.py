@@ -23,14 +23,14 @@ from services.status_polling.following import Following
 from services.status_polling.handlers import Pace, PollingDesk
 from services.status_polling.market import MarketDesk, MarketPace
 from services.status_polling.recovery import RecoveryDesk
+from services.status_polling.wallet import WalletDesk
 
 OWNER_HOLD_MS = 2_000
 """An answer normally comes in milliseconds. A lookup is a read, so looking while the sender may still wait is safe, and finds what a dead one left."""
 
 
 async def compose(frame: Frame) -> None:
-    for venue in sorted({account.venue_name for account in frame.accounts}):
-        await _compose_market(frame, venue)
+    markets = {venue: await _compose_market(frame, venue) for venue in {each.venue_name for each in frame.accounts}}
     for account in frame.accounts:
         keys = await open_keys(frame, account, find_venue(account.venue_name).declaration)
         reading = open_reading(account.venue_name, open_account(frame, account, keys))
@@ -45,6 +45,17 @@ async def compose(frame: Frame) -> None:
             partial(open_venue_stream, venue, reading, trades=False, orders=True),
         )
         desk = serve(frame, account, reading=reading, positions=BusPositions(frame.bus), stream=stream)
+        desk.rejected = markets[venue].ask_again
+        if not reading.declaration.shows_positions:
+            wallet = WalletDesk(
+                venue=venue,
+                account=account.account_name,
+                symbols=[Symbol(symbol) for symbol in account.symbols],
+                reading=reading,
+                board=ShelfMarketBoard(frame.shelf(streams.INSTRUMENTS), clock=frame.clock),
+                clock=frame.clock,
+            )
+            frame.task(f"wallet:{account.account}", wallet.keep)
         recovery = RecoveryDesk(
             venue=venue,
             account=account.account_name,
@@ -67,7 +78,7 @@ def _show(frame: Frame, account: AccountSettings, desk: PollingDesk) -> None:
     frame.metrics.unknowns(account.venue, account.account, count=count, oldest_seconds=oldest_seconds)
 
 
-async def _compose_market(frame: Frame, venue: VenueName) -> None:
+async def _compose_market(frame: Frame, venue: VenueName) -> MarketDesk:
     """Public facts are the venue's, not an account's: one reader for all symbols that are traded there."""
     served = [account for account in frame.accounts if account.venue_name == venue]
     market = open_market(venue, open_public(frame, served[0]))
@@ -83,6 +94,7 @@ async def _compose_market(frame: Frame, venue: VenueName) -> None:
     )
     frame.task(f"instruments:{venue}", desk.post_instruments)
     frame.task(f"prices:{venue}", desk.post_prices)
+    return desk
 
 
 def serve(

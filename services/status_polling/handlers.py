@@ -5,7 +5,7 @@ clock passed timestamp + window + settle, a declaration that such a lookup would
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -121,6 +121,8 @@ class PollingDesk:
         self._names: dict[tuple[Symbol, VenueOrderId], ClientOrderId] = {}
         self._venue_time_ms = 0
         self._venue_time_read_at = float("-inf")
+        self.rejected: Callable[[], None] = lambda: None
+        """Told of each order that the venue has rejected since this process was rebuilt."""
         self.rebuilt = asyncio.Event()
 
     async def follow_orders(self) -> None:
@@ -132,6 +134,8 @@ class PollingDesk:
                 continue
             self._sequence = max(self._sequence, entry.sequence)
             self._note(entry)
+            if self.rebuilt.is_set() and entry.order.state is State.REJECTED:
+                self.rejected()
 
     async def poll(self) -> None:
         """Ask the venue for ever: lists and lookups when the schedule says so."""

@@ -480,6 +480,18 @@ def doctor(
     return _end(examination.examine(context.obj, config, verify=verify))
 
 
+@app.command()
+def terms(
+    context: typer.Context,
+    config: Config = _CONFIG,
+    apply: Annotated[bool, typer.Option("--apply", help="set what differs, with the trading key")] = False,
+) -> int:
+    """Show position mode, margin type and leverage at the venue, and what the configuration wants otherwise. 1 while something differs."""
+    from ordergate.cli import terms as at_the_venue  # noqa: PLC0415 - see the law of this room
+
+    return _end(at_the_venue.examine(context.obj, config, apply=apply))
+
+
 restore = typer.Typer(help="After the bus was begun anew or from an older state.", rich_markup_mode=None)
 app.add_typer(restore, name="restore")
 

@@ -18,6 +18,7 @@ from ordergate.cli.exits import Exit, code_of, line_of
 from ordergate.cli.keys import Place, places, verified
 from ordergate.cli.killing import standing_kills
 from ordergate.cli.raining import read_budgets
+from ordergate.cli.terms import READER, described, differences, read_terms
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.control import restore_of
@@ -47,7 +48,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """about: clock, configuration, keys, bus, streams, services, budgets, versions. advice: empty where nothing is to be done."""
+    """about: terms, clock, configuration, keys, bus, streams, services, budgets, versions. advice: empty where nothing is to be done."""
 
     about: str
     level: Level
@@ -70,6 +71,8 @@ async def examine(caller: Caller, config: Path, *, verify: bool) -> Exit:
             Finding(about="configuration", level=Level.GOOD, text=f"{config}: {len(installation.accounts)} account(s)")
         ]
         found += [each async for each in _keys(caller, config, installation, verify=verify)]
+        if verify:
+            found += [each async for each in _terms(installation)]
         try:
             async with open_bus(caller, limit_seconds=caller.limit(LIMIT_SECONDS)) as bus:
                 found += [each async for each in _bus(bus, installation)]
@@ -167,6 +170,28 @@ async def _keys(
             for key in held:
                 if key.state in {KeyState.ACTIVE, KeyState.NEW}:
                     yield await _at_the_venue(place, key)
+
+
+async def _terms(installation: Installation) -> AsyncGenerator[Finding, None]:
+    """Whether accounts are at the venue what the configuration says; those with keys in files."""
+    for account in installation.accounts:
+        if READER not in account.keys:
+            continue
+        name = f"{account.venue}/{account.account}"
+        try:
+            found = await read_terms(account)
+        except OrdergateError as error:
+            yield Finding(about="terms", level=Level.PROBLEM, text=f"{name}: {error}", advice="see docs/access.md")
+            continue
+        if found is None:
+            continue
+        wrong = list(differences(account, found))
+        for each in wrong:
+            yield Finding(
+                about="terms", level=Level.PROBLEM, text=f"{name}: {each}", advice="`ordergate terms --apply`"
+            )
+        if not wrong:
+            yield Finding(about="terms", level=Level.GOOD, text=f"{name}: {described(found)}")
 
 
 async def _at_the_venue(place: Place, key: HeldKey) -> Finding:

@@ -35,7 +35,7 @@ REVOKE_SECONDS = 8.0
 """Longer than a process that died is still listed."""
 SHOW_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 0.1
-TRADER = "order_submission"
+TRADER: Signer = "order_submission"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ async def show(caller: Caller, config: Path) -> Exit:
     cannot be read, or a service cannot use the newest.
     """
     now_ms, rows, worst = SystemClock().now_ms(), [], Exit.DONE
-    accounts = _accounts(caller, config)
+    accounts = accounts_of(caller, config)
     shown = list(places(caller, config, None)) if any(each.keys for each in accounts) else []
     running, bus_away = await _running(caller, frozenset(f"{each.venue}/{each.account}" for each in accounts))
     for place in shown:
@@ -157,7 +157,7 @@ _AT_THE_VENUE = "Revoke the key at the venue now. Orders wait until another key 
 def _leaking(caller: Caller, config: Path, signer: str) -> tuple[AccountSettings, Place | None]:
     """Whose key it is, and the place of its file; None: it comes from a secret store."""
     _check_signer(signer)
-    stored = [account for account in _accounts(caller, config) if signer in account.secrets]
+    stored = [account for account in accounts_of(caller, config) if signer in account.secrets]
     if len(stored) == 1:
         return stored[0], None
     place = next(iter(places(caller, config, signer)))
@@ -296,7 +296,7 @@ def places(caller: Caller, config: Path, signer: str | None) -> Iterator[Place]:
     _check_signer(signer)
     found = [
         Place(account=account, signer=name, files=KeyPlace(path))
-        for account in _accounts(caller, config)
+        for account in accounts_of(caller, config)
         for name, path in account.keys.items()
         if signer in {None, name}
     ]
@@ -312,7 +312,7 @@ def _check_signer(signer: str | None) -> None:
         raise WrongUsage(f"no service {signer!r} signs; there are {', '.join(get_args(Signer))}")
 
 
-def _accounts(caller: Caller, config: Path) -> list[AccountSettings]:
+def accounts_of(caller: Caller, config: Path) -> list[AccountSettings]:
     try:
         installation = Installation.of(config.read_text())
     except (OSError, UnicodeDecodeError) as error:

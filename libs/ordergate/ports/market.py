@@ -1,10 +1,21 @@
 """Filters and reference prices, as status_polling last read them from the venue."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
-from ordergate.ports.venue import VenuePrice
-from ordergate.trading.ids import Symbol, VenueName
+from ordergate.ports.venue import Balance, VenuePrice
+from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.instrument import Instrument, ReferencePrice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """What an account holds of each asset, free and locked, as of a moment of our own clock. An asset that is not there is not held."""
+
+    assets: Mapping[str, Decimal]
+    asked_at_ms: int
 
 
 class MarketData(Protocol):
@@ -17,6 +28,15 @@ class MarketData(Protocol):
 
     def awaits_price(self, venue: VenueName, symbol: Symbol) -> bool:
         """Whether no price of it has come yet, since this process began."""
+
+    def wallet(self, venue: VenueName, account: AccountName) -> Wallet | None:
+        """None: nobody has shown it."""
+
+
+class WalletBoard(Protocol):
+    async def post_wallet(
+        self, venue: VenueName, account: AccountName, balances: Sequence[Balance], *, asked_at_ms: int
+    ) -> None: ...
 
 
 class MarketBoard(Protocol):

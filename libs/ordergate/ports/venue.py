@@ -1,6 +1,6 @@
 """A venue as the services see it: three outcomes, not two, and a declaration that says what it is."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -270,6 +270,41 @@ class DeadMansSwitch(Protocol):
 
     async def cancel_all_after(self, symbol: Symbol, *, countdown_ms: int) -> Outcome:
         """Cancel the symbol's open orders in so long, unless this is asked again before; 0: no more. Executed: it is so from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolTerms:
+    """How a position of one symbol is held."""
+
+    leverage: int
+    isolated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountTerms:
+    """What the venue has been told of an account. hedging: LONG and SHORT are held beside each other."""
+
+    hedging: bool
+    symbols: Mapping[Symbol, SymbolTerms]
+
+
+@runtime_checkable
+class ShowsTerms(Protocol):
+    """A reading client of a venue where an account has such terms."""
+
+    async def account_terms(self, symbols: Sequence[Symbol]) -> AccountTerms:
+        """Raises VenueUnavailable."""
+
+
+@runtime_checkable
+class SetsTerms(Protocol):
+    """A trading client of such a venue. Executed: it is so now, also where it was so before."""
+
+    async def set_position_mode(self, *, hedge: bool) -> Outcome: ...
+
+    async def set_leverage(self, symbol: Symbol, leverage: int) -> Outcome: ...
+
+    async def set_margin_type(self, symbol: Symbol, *, isolated: bool) -> Outcome: ...
 
 
 class Reading(Protocol):

@@ -1,21 +1,22 @@
 """Filters and reference prices in the bucket INSTRUMENTS (ports.market): status_polling posts them, risk watches them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 
 import structlog
 
 from ordergate.ports.clock import Clock
-from ordergate.ports.venue import VenuePrice
+from ordergate.ports.market import Wallet
+from ordergate.ports.venue import Balance, VenuePrice
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.amounts import is_bounded
 from ordergate.trading.errors import Unreadable
-from ordergate.trading.ids import Symbol, VenueName
+from ordergate.trading.ids import AccountName, Symbol, VenueName
 from ordergate.trading.instrument import Instrument, ReferencePrice
 from ordergate.wire import keys
 from ordergate.wire.facts import decimal_text
-from ordergate.wire.messages import InstrumentDocument, PriceDocument
+from ordergate.wire.messages import InstrumentDocument, PriceDocument, WalletDocument
 
 _UNSAID = object()
 
@@ -44,6 +45,13 @@ class ShelfMarketBoard:
             if self._posted.get(key, _UNSAID) is not None:
                 await self._shelf.delete(key)
                 self._posted[key] = None
+
+    async def post_wallet(
+        self, venue: VenueName, account: AccountName, balances: Sequence[Balance], *, asked_at_ms: int
+    ) -> None:
+        assets = {each.asset: decimal_text(each.wallet) for each in balances if each.wallet}
+        document = WalletDocument(assets=assets, asked_at_ms=asked_at_ms)
+        await self._shelf.put(keys.wallet(venue, account), document.to_bytes())
 
     async def post_prices(self, venue: VenueName, prices: list[VenuePrice]) -> None:
         for price in prices:
@@ -75,12 +83,16 @@ class ShelfMarketData:
         self._has_read = False  # all that stood there when this process began
         self._instruments: dict[str, Instrument] = {}
         self._prices: dict[str, ReferencePrice] = {}
+        self._wallets: dict[str, Wallet] = {}
 
     def instrument(self, venue: VenueName, symbol: Symbol) -> Instrument | None:
         return self._instruments.get(keys.instrument(venue, symbol))
 
     def reference_price(self, venue: VenueName, symbol: Symbol) -> ReferencePrice | None:
         return self._prices.get(keys.price(venue, symbol))
+
+    def wallet(self, venue: VenueName, account: AccountName) -> Wallet | None:
+        return self._wallets.get(keys.wallet(venue, account))
 
     def knows(self, venue: VenueName, symbol: Symbol) -> bool:
         """Whether an order in this symbol can be judged at all."""
@@ -105,6 +117,8 @@ class ShelfMarketData:
         try:
             if value is None:
                 self._forget(key)
+            elif keys.is_wallet(key):
+                self._wallets[key] = _wallet_of(value)
             elif keys.is_instrument(key):
                 self._instruments[key] = _instrument_of(value)
             else:
@@ -117,6 +131,7 @@ class ShelfMarketData:
     def _forget(self, key: str) -> None:
         self._instruments.pop(key, None)
         self._prices.pop(key, None)
+        self._wallets.pop(key, None)
 
 
 def _instrument_document(instrument: Instrument, at_ms: int) -> InstrumentDocument:
@@ -152,9 +167,11 @@ def _instrument_document(instrument: Instrument, at_ms: int) -> InstrumentDocume
         trailing_below_max=instrument.trailing_below_max,
         open_algo_orders_max=instrument.open_algo_orders_max,
         open_iceberg_orders_max=instrument.open_iceberg_orders_max,
+        order_lists_max=instrument.order_lists_max,
         account_orders_max=instrument.account_orders_max,
         account_algo_orders_max=instrument.account_algo_orders_max,
         account_iceberg_orders_max=instrument.account_iceberg_orders_max,
+        account_order_lists_max=instrument.account_order_lists_max,
         price_origin=decimal_text(instrument.price_origin),
         at_ms=at_ms,
     )
@@ -194,9 +211,11 @@ def _instrument_of(value: bytes) -> Instrument:
         trailing_below_max=document.trailing_below_max,
         open_algo_orders_max=document.open_algo_orders_max,
         open_iceberg_orders_max=document.open_iceberg_orders_max,
+        order_lists_max=document.order_lists_max,
         account_orders_max=document.account_orders_max,
         account_algo_orders_max=document.account_algo_orders_max,
         account_iceberg_orders_max=document.account_iceberg_orders_max,
+        account_order_lists_max=document.account_order_lists_max,
         price_origin=_amount(document.price_origin),
     )
 
@@ -215,6 +234,12 @@ def _amount(text: str) -> Decimal:
     if amount < 0 or not is_bounded(amount):
         raise Unreadable("an entry with an amount that is none")
     return amount
+
+
+def _wallet_of(value: bytes) -> Wallet:
+    document = WalletDocument.of(value)
+    assets = {asset: _amount(held) for asset, held in document.assets.items()}
+    return Wallet(assets=assets, asked_at_ms=document.asked_at_ms)
 
 
 def _price_of(value: bytes) -> ReferencePrice:

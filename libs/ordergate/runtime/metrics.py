@@ -133,7 +133,9 @@ class Metrics:
         self._key_state = _gauge(
             registry, "key_state", "1 for the state that a key is in, else 0.", "venue", "account", "key", "state"
         )
-        self._messages = _counter(registry, "messages", "Messages of a lane, by what became of them.", "consumer", "outcome")
+        self._messages = _counter(
+            registry, "messages", "Messages of a lane, by what became of them.", "consumer", "outcome"
+        )
         self._messages_told: dict[tuple[str, str], int] = {}
         self._spans_exported = _counter(registry, "spans_exported", "Spans that a receiver took.")
         self._dropped = _counter(registry, "dropped", "Records and spans that were given up.", "what", "reason")

@@ -159,6 +159,11 @@ class AccountSettings(_Section):
     order_entry: OrderEntry | None = (
         None  # how orders and cancels reach the venue; None: the first way that it declares
     )
+    position_mode: Literal["one_way", "hedge"] | None = (
+        None  # with the two below: as it shall be at the venue; None: anything
+    )
+    margin_type: Literal["crossed", "isolated"] | None = None
+    leverage: Mapping[str, Annotated[int, Field(ge=1, le=150)]] = Field(default_factory=dict)  # by symbol
     dead_mans_switch_seconds: int | None = Field(
         default=None, ge=10, le=3_600
     )  # the venue cancels the account's symbols when it hears nothing of order_submission for so long; None: it does not. Of all orders there, not only ours

@@ -17,8 +17,8 @@ from ordergate.trading.amounts import add, divide, multiply, subtract
 from ordergate.trading.counts import OpenCounts
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueName, VenueOrderId
-from ordergate.trading.order import ZERO, Order, OrderType, PositionSide, Side, State, Terms, TimeInForce
-from ordergate.trading.position import PnlDay, sample_equity
+from ordergate.trading.order import ZERO, Order, OrderRequest, OrderType, PositionSide, Side, State, Terms, TimeInForce
+from ordergate.trading.position import EXTERNAL, PnlDay, sample_equity
 
 Slot = tuple[Symbol, PositionSide]
 
@@ -26,6 +26,10 @@ DEPARTED_MAX = 5_000
 """How many orders that ended, and ids that only fills have named so far, are remembered, in case more comes about them."""
 
 APPROVALS_MAX = 100_000
+
+WALLET_AGE_MAX_MS = 30_000
+WALLET_SKEW_MS = 1_000
+"""Between the clocks of who reads the wallet and who receives a fill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,10 @@ class Book:
         self.fills_sequence = 0
         self.day: PnlDay | None = None
         self.open = OpenCounts()
-        self._wallet: dict[str, Decimal] = {}
+        self._wallet: Mapping[str, Decimal] | None = None
+        self._wallet_ms = 0
+        self._filled_ms: dict[Symbol, int] = {}  # when each symbol's last fill was received
+        self._ours: dict[tuple[Symbol, str | None], Decimal] = {}  # bought (None), and fees by asset
         self._sums: dict[Slot, _Sums] = {}
         self._active: dict[_Key, _Tally] = {}
         self._departed: OrderedDict[_Key, _Tally] = OrderedDict()
@@ -116,9 +123,33 @@ class Book:
         self._retract(key, tally)
         if tally.slot is None:
             tally.slot, tally.side = slot, fill.side
+        self.note_ours(fill)
+        self._filled_ms[fill.symbol] = max(fill.received_time_ms, self._filled_ms.get(fill.symbol, 0))
         tally.folded = add(tally.folded, fill.quantity)
         tally.folded_notional = add(tally.folded_notional, multiply(fill.quantity, fill.price))
         self._enter(key, tally)
+
+    def note_ours(self, fill: Fill) -> None:
+        """What orders of our strategies made of a holding, apart from what others traded in the account, lately or long ago."""
+        if fill.strategy in {None, EXTERNAL}:
+            return
+        self.note_holding(fill.symbol, None, fill.signed_quantity)
+        self.note_holding(fill.symbol, fill.fee_asset, fill.fee)
+
+    def note_holding(self, symbol: Symbol, fee_asset: str | None, amount: Decimal) -> None:
+        """Add to what our fills in the symbol bought, or (with an asset) to what they cost in fees of that."""
+        self._ours[symbol, fee_asset] = add(self._ours.get((symbol, fee_asset), ZERO), amount)
+
+    def bought(self, symbol: Symbol) -> Decimal:
+        """Signed; by orders of our strategies alone."""
+        return self._ours.get((symbol, None), ZERO)
+
+    def fees_paid(self, symbol: Symbol, asset: str) -> Decimal:
+        return self._ours.get((symbol, asset), ZERO)
+
+    def holdings(self) -> Mapping[tuple[Symbol, str | None], Decimal]:
+        """All that was noted of them, for a checkpoint."""
+        return self._ours
 
     def note_equity(self, equity: Decimal, at_ms: int) -> None:
         """Realised + unrealised - fees of the account, in quote units, from any zero."""
@@ -157,13 +188,16 @@ class Book:
     def open_orders_of(self, symbol: Symbol) -> int:
         return self.open.of(symbol)
 
-    def note_wallet(self, wallet: Mapping[str, Decimal]) -> None:
-        """What the venue last showed of the account's assets, free and locked; it may be some seconds old."""
-        self._wallet = dict(wallet)
+    def note_wallet(self, assets: Mapping[str, Decimal], asked_at_ms: int) -> None:
+        """What the venue showed of the account's assets, free and locked, when it was asked at that time of our clock."""
+        self._wallet, self._wallet_ms = assets, asked_at_ms
 
-    def wallet(self, asset: str) -> Decimal | None:
-        """None: nobody has shown it."""
-        return self._wallet.get(asset)
+    def wallet(self, symbol: Symbol, asset: str, now_ms: int) -> Decimal | None:
+        """None: nobody has shown it lately, or the symbol's last fill may not be in it."""
+        filled_ms = self._filled_ms.get(symbol, 0)
+        if self._wallet is None or max(filled_ms + WALLET_SKEW_MS, now_ms - WALLET_AGE_MAX_MS) >= self._wallet_ms:
+            return None
+        return self._wallet.get(asset, ZERO)
 
     def best_resting(self, symbol: Symbol, side: Side) -> Decimal | None:
         """The best price of our own resting limit orders on one side, None without any."""
@@ -245,7 +279,7 @@ class Book:
             setattr(sums, name, subtract(getattr(sums, name), amount))
             tally.part = None
         if tally.open is not None:
-            self.open.take(symbol, tally.open)
+            self.open.take(tally.open)
             tally.open = None
         if tally.resting:
             self._ladders[symbol, tally.side].remove(key)
@@ -261,8 +295,8 @@ class Book:
             sums = self._slot(tally.slot)
             setattr(sums, name, add(getattr(sums, name), amount))
         if order is not None and live:
-            self.open.put(order.key.symbol, order.terms)
-            tally.open = order.terms
+            self.open.put(order.request)
+            tally.open = order.request
             self._rest(key, tally, order)
         if live or tally.part is not None:
             self._active[key] = tally
@@ -360,7 +394,7 @@ class _Tally:
     folded: Decimal = ZERO
     folded_notional: Decimal = ZERO
     part: _Part | None = None
-    open: Terms | None = None  # with which it is counted among the open ones
+    open: OrderRequest | None = None  # with which it is counted among the open ones
     resting: bool = False
     counted: bool = False
     known: bool = False  # an order has claimed it, not only fills

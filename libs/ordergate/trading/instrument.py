@@ -50,9 +50,11 @@ class Instrument:
     trailing_below_max: int | None = None
     open_algo_orders_max: int | None = None
     open_iceberg_orders_max: int | None = None
+    order_lists_max: int | None = None
     account_orders_max: int | None = None
     account_algo_orders_max: int | None = None
     account_iceberg_orders_max: int | None = None
+    account_order_lists_max: int | None = None
     price_origin: Decimal = ZERO
 
     def price_down(self, price: Decimal) -> Decimal:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from ordergate.trading.amounts import add, divide, floor_to, multiply, subtract
 from ordergate.trading.book import Book, Exposure, part_name, reduces_only, worst_case
-from ordergate.trading.counts import OpenKind, kinds_of
+from ordergate.trading.counts import OpenKind
 from ordergate.trading.ids import Symbol
 from ordergate.trading.instrument import Instrument, ReferencePrice
 from ordergate.trading.order import ZERO, OrderRequest, OrderType, Side, Terms
@@ -67,27 +67,31 @@ def check(  # noqa: PLR0917  each argument is a fact of another place, so that a
     reference: ReferencePrice | None,
     instrument: Instrument,
     now_ms: int,
+    *,
+    has_reduce_only: bool = True,
 ) -> Passed | RiskRefusal:
     """Whether the order may leave, should everything open and unknown happen at its worst. Cost does not grow with the book.
 
     The terms have passed `incoherent` and `check_terms`. reference counts while it is not older than its age limit; an order
     that cannot be judged without one is refused, except a reduce-only one, which the position caps.
+    has_reduce_only False: the venue knows no such orders, so one passes as such that cannot turn what is held even if all that is open executes.
     """
     fresh = None
     if reference is not None and now_ms - reference.observed_at_ms <= limits.reference_price_age_max_ms:
         fresh = reference.price
     terms = request.terms
+    shrinks = reduces_only(terms) or (not has_reduce_only and _can_only_shrink(request, book, fresh))
     notional = _notional(terms, fresh)
     return (
         _check_symbol(request.key.symbol, limits)
-        or _check_reference(terms, limits, fresh)
+        or _check_reference(terms, limits, fresh, shrinks=shrinks)
         or _check_notional(notional, limits)
         or _check_band(terms, limits, fresh)
         or _check_position(request, limits, book, fresh)
         or _check_open_orders(request, limits, book, instrument)
-        or _check_venue_position(request, book, instrument, fresh)
+        or _check_venue_position(request, book, instrument, fresh, now_ms)
         or _check_rate(limits, book, now_ms)
-        or _check_day(terms, limits, book)
+        or _check_day(limits, book, shrinks=shrinks)
         or _check_self_trade(request, limits, book, fresh)
         or Passed(notional=notional)
     )
@@ -111,14 +115,16 @@ def _check_symbol(symbol: Symbol, limits: RiskLimits) -> RiskRefusal | None:
     return _refuse("allowed_symbols", None, None, f"{symbol} is not among the allowed symbols of this account")
 
 
-def _check_reference(terms: Terms, limits: RiskLimits, reference: Decimal | None) -> RiskRefusal | None:
+def _check_reference(
+    terms: Terms, limits: RiskLimits, reference: Decimal | None, *, shrinks: bool
+) -> RiskRefusal | None:
     needed = (
         (terms.type is OrderType.MARKET and terms.quote_quantity is None and limits.max_order_notional is not None)
         or (terms.type is OrderType.LIMIT and limits.price_band is not None)
         or limits.max_position_notional is not None
         or (terms.quote_quantity is not None and bool(limits.max_position_quantity))
     )
-    if reference is not None or not needed or reduces_only(terms):
+    if reference is not None or not needed or shrinks:
         return None
     age = limits.reference_price_age_max_ms
     return _refuse(
@@ -173,6 +179,15 @@ def _check_position(
     return _refuse("max_position_notional", limits.max_position_notional, worth, message)
 
 
+def _can_only_shrink(request: OrderRequest, book: Book, reference: Decimal | None) -> bool:
+    """Whether what is held stays on its side of zero even if all that is open on the order's side executes: reduce-only in fact, where no order can be so by name."""
+    terms = request.terms
+    before = book.exposure(request.key.symbol, terms.position_side)
+    if reference is None and (terms.quote_quantity is not None or before.quote_buys or before.quote_sells):
+        return False
+    return worst_case(_with_request(before, terms), terms.side, reference) <= 0
+
+
 def _with_request(exposure: Exposure, terms: Terms) -> Exposure:
     name = part_name(terms.side, reducing=reduces_only(terms), quote=terms.quote_quantity is not None)
     amount = terms.quantity if terms.quantity is not None else terms.quote_quantity or ZERO
@@ -189,7 +204,7 @@ def _check_open_orders(
         return _refuse("max_open_orders", Decimal(most), Decimal(would_be), message)
     of_symbol, of_account = _venue_counts(instrument)
     for prefix, place, limits_of in (("", symbol, of_symbol), ("exchange_", None, of_account)):
-        for kind in kinds_of(request.terms):
+        for kind in book.open.adds(request):
             most, count = limits_of[kind], book.open.of(place, kind)
             if most is not None and count >= most:
                 limit = f"filter_{prefix}{kind.value.lower()}"
@@ -205,17 +220,19 @@ def _venue_counts(instrument: Instrument) -> tuple[dict[OpenKind, int | None], d
         OpenKind.ORDER: instrument.open_orders_max,
         OpenKind.CONDITIONAL: instrument.open_algo_orders_max,
         OpenKind.ICEBERG: instrument.open_iceberg_orders_max,
+        OpenKind.LIST: instrument.order_lists_max,
     }
     of_account = {
         OpenKind.ORDER: instrument.account_orders_max,
         OpenKind.CONDITIONAL: instrument.account_algo_orders_max,
         OpenKind.ICEBERG: instrument.account_iceberg_orders_max,
+        OpenKind.LIST: instrument.account_order_lists_max,
     }
     return of_symbol, of_account
 
 
 def _check_venue_position(
-    request: OrderRequest, book: Book, instrument: Instrument, reference: Decimal | None
+    request: OrderRequest, book: Book, instrument: Instrument, reference: Decimal | None, now_ms: int
 ) -> RiskRefusal | None:
     """MAX_POSITION: what is held of the base asset, what all open purchases would add, and this one.
 
@@ -225,7 +242,7 @@ def _check_venue_position(
     if most is None or terms.side is not Side.BUY:
         return None
     before = book.exposure(request.key.symbol, terms.position_side)
-    held = max(before.quantity, book.wallet(instrument.base_asset) or ZERO)
+    held = max(before.quantity, book.wallet(request.key.symbol, instrument.base_asset, now_ms) or ZERO)
     after = _with_request(replace(before, quantity=held), terms)
     worst = worst_case(after, Side.BUY, reference)
     if worst <= most:
@@ -246,8 +263,8 @@ def _check_rate(limits: RiskLimits, book: Book, now_ms: int) -> RiskRefusal | No
     return _refuse("max_orders_per_window", Decimal(most), Decimal(count + 1), message)
 
 
-def _check_day(terms: Terms, limits: RiskLimits, book: Book) -> RiskRefusal | None:
-    if book.day is None or reduces_only(terms):
+def _check_day(limits: RiskLimits, book: Book, *, shrinks: bool) -> RiskRefusal | None:
+    if book.day is None or shrinks:
         return None
     if limits.max_daily_loss is not None and book.day.loss >= limits.max_daily_loss:
         message = f"{book.day.loss} was lost today, the limit is {limits.max_daily_loss}: only reduce-only orders pass"

@@ -412,6 +412,13 @@ SHELVES = (
         readers=(RISK,),
     ),
     Shelf(
+        bucket=streams.INSTRUMENTS,
+        key=keys.wallet(_VENUE, _ACCOUNT),
+        message="WalletDocument",
+        writers=(POLLING,),
+        readers=(RISK,),
+    ),
+    Shelf(
         bucket=streams.ERRORS,
         key=keys.error(ErrorId("-errorId-")),
         message="ErrorDocument",

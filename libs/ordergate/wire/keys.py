@@ -115,5 +115,13 @@ def price(venue: VenueName, symbol: Symbol) -> str:
     return f"price.{token(venue)}.{token(symbol)}"
 
 
+def wallet(venue: VenueName, account: AccountName) -> str:
+    return f"wallet.{token(venue)}.{token(account)}"
+
+
+def is_wallet(key: str) -> bool:
+    return key.startswith("wallet.")
+
+
 def error(error_id: ErrorId) -> str:
     return token(error_id)

@@ -854,9 +854,11 @@ class InstrumentDocument(_Fact):
     trailing_below_max: Count | None = None
     open_algo_orders_max: Count | None = None
     open_iceberg_orders_max: Count | None = None
+    order_lists_max: Count | None = None
     account_orders_max: Count | None = None
     account_algo_orders_max: Count | None = None
     account_iceberg_orders_max: Count | None = None
+    account_order_lists_max: Count | None = None
     price_origin: DecimalText = "0"
     at_ms: TimeMs
 
@@ -868,6 +870,13 @@ class PriceDocument(_Fact):
     price: DecimalText
     venue_time_ms: TimeMs
     observed_at_ms: TimeMs | None = None
+
+
+class WalletDocument(_Fact):
+    """What an account holds where the venue shows no positions, by asset, free and locked; of the assets that its symbols may be made of."""
+
+    assets: dict[str, DecimalText]
+    asked_at_ms: TimeMs
 
 
 class ErrorDocument(_Fact):
@@ -944,6 +953,7 @@ FACTS: tuple[type[_Fact], ...] = (
     CheckpointDocument,
     InstrumentDocument,
     PriceDocument,
+    WalletDocument,
     ErrorDocument,
     BudgetRequest,
     BudgetAnswer,

@@ -1,5 +1,6 @@
 """Filters that need the account's book to judge: what risk lets pass Spot takes, and what it refuses Spot refuses by the same filter."""
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 from ordergate.simulator.binance.exchange_info import spot_info
 from ordergate.simulator.binance.operations import Failure
 from ordergate.simulator.config import SymbolConfig
-from ordergate.trading.ids import VenueOrderId
+from ordergate.trading.ids import ClientOrderId, VenueOrderId
 from ordergate.trading.instrument import ReferencePrice
-from ordergate.trading.order import OrderRequest, OrderType, Side, State, Terms
+from ordergate.trading.order import ListKind, OrderListMembership, OrderRequest, OrderType, Side, State, Terms
 from ordergate.trading.risk import Book, RiskLimits, RiskRefusal, check
 from ordergate.venues.binance_spot.parse import instruments_answer, order_parameters
 from tests.unit.simulator.binance.spot.desk import BTC as CONFIG
@@ -46,7 +47,7 @@ class Both:
 
     def judged(self, asked: OrderRequest) -> str | None:
         """The filter by which risk refuses it."""
-        self.book.note_wallet({"BTC": sum(self.desk.money("BTC"), Decimal(0))})
+        self.book.note_wallet({"BTC": sum(self.desk.money("BTC"), Decimal(0))}, NOW)
         verdict = check(asked, LIMITS, self.book, REFERENCE, self.instrument, NOW)
         return verdict.limit if isinstance(verdict, RiskRefusal) else None
 
@@ -95,9 +96,33 @@ def test_risk_and_the_exchange_refuse_the_same_orders_by_the_same_filter(name: s
     assert refused == {None, f"filter_{name.lower()}"}
 
 
+@pytest.mark.parametrize("name", ["MAX_NUM_ORDER_LISTS", "EXCHANGE_MAX_NUM_ORDER_LISTS"])
+def test_a_list_is_one_however_many_of_its_orders_are_open(name: str) -> None:
+    both = Both({name: {"maxNumOrderLists": 2}})
+
+    def leg(number: int, of: str, at: int) -> OrderRequest:
+        legs = (ClientOrderId(f"{of}-1"), ClientOrderId(f"{of}-2"))
+        listed = OrderListMembership(list_client_order_id=ClientOrderId(of), kind=ListKind.OTO, leg=at, legs=legs)
+        resting = Terms(side=Side.BUY, type=OrderType.LIMIT, quantity=Decimal(1), price=Decimal(60))
+        return replace(request(number, asked=resting), order_list=listed)
+
+    def note(number: int, of: str, at: int, state: State) -> None:
+        both.book.note_order(replace(order(state, number=number), request=leg(number, of, at)))
+
+    for number, (of, at) in enumerate((("a", 1), ("a", 2), ("b", 1), ("b", 2))):
+        assert both.judged(leg(number, of, at)) is None
+        note(number, of, at, State.ACCEPTED)
+    assert both.judged(leg(9, "c", 1)) == f"filter_{name.lower()}"
+    assert both.judged(request(8, asked=leg(9, "c", 1).terms)) is None, "an order of no list is none"
+    note(0, "a", 1, State.FILLED)
+    assert both.judged(leg(9, "c", 1)) == f"filter_{name.lower()}", "its other order is still open"
+    note(1, "a", 2, State.CANCELED)
+    assert both.judged(leg(9, "c", 1)) is None
+
+
 def test_a_position_that_would_become_too_large_is_refused_with_the_quantity_that_would_not() -> None:
     both = Both({"MAX_POSITION": {"maxPosition": "100.5"}})
-    both.book.note_wallet({"BTC": Decimal(100)})
+    both.book.note_wallet({"BTC": Decimal(100)}, NOW)
     asked = request(1, asked=Terms(side=Side.BUY, type=OrderType.LIMIT, quantity=Decimal(1), price=Decimal(60)))
     verdict = check(asked, LIMITS, both.book, REFERENCE, both.instrument, NOW)
     assert isinstance(verdict, RiskRefusal)

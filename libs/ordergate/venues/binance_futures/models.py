@@ -145,6 +145,12 @@ class PositionMode(Row):
     dualSidePosition: Flag  # noqa: N815
 
 
+class SymbolConfigRow(Row):
+    symbol: Name
+    marginType: Name  # noqa: N815
+    leverage: Annotated[int, Field(ge=1)]
+
+
 class CountdownAnswer(Row):
     symbol: Name
     countdownTime: NumericId  # noqa: N815

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ordergate.access.session import Call
-from ordergate.ports.venue import Balance, Priority, VenuePosition, VenueTrade
+from ordergate.ports.venue import AccountTerms, Balance, Priority, SymbolTerms, VenuePosition, VenueTrade
 from ordergate.trading.errors import Misuse, VenueUnavailable
 from ordergate.trading.ids import ClientOrderId, Symbol, TradeId, VenueOrderId
 from ordergate.trading.order import VenueView
@@ -135,6 +135,15 @@ class BinanceFuturesReading(FuturesClient):
         """`GET /fapi/v1/positionSide/dual`: whether LONG and SHORT are held beside each other."""
         call = get("/fapi/v1/positionSide/dual", Priority.RECONCILE, limits.POSITION_MODE)
         return await self.read(call, lambda answer: check(models.PositionMode, answer).dualSidePosition)
+
+    async def account_terms(self, symbols: Sequence[Symbol]) -> AccountTerms:
+        """Position mode, and `GET /fapi/v1/symbolConfig` of each symbol: leverage and margin type."""
+        found: dict[Symbol, SymbolTerms] = {}
+        for symbol in symbols:
+            call = get("/fapi/v1/symbolConfig", Priority.RECONCILE, limits.MEDIUM, (("symbol", symbol),))
+            for row in await self.read(call, lambda answer: check_rows(models.SymbolConfigRow, answer)):
+                found[Symbol(row.symbol)] = SymbolTerms(leverage=row.leverage, isolated=row.marginType == "ISOLATED")
+        return AccountTerms(hedging=await self.is_hedging(), symbols=found)
 
     # The private stream's key: shown the API key, not signed.
 

@@ -120,6 +120,7 @@ class FilterRow(Row):
     maxNumOrders: Count | None = None  # noqa: N815
     maxNumAlgoOrders: Count | None = None  # noqa: N815
     maxNumIcebergOrders: Count | None = None  # noqa: N815
+    maxNumOrderLists: Count | None = None  # noqa: N815
     maxPosition: MaybeNumber = None  # noqa: N815
     minTrailingAboveDelta: Count | None = None  # noqa: N815
     maxTrailingAboveDelta: Count | None = None  # noqa: N815
