@@ -41,8 +41,10 @@ class OpenCounts:
 
     def take(self, request: OrderRequest) -> None:
         if request.order_list is not None:
-            self._legs[request.order_list.list_client_order_id] -= 1
-            self._legs = +self._legs  # without those that came to nothing
+            name = request.order_list.list_client_order_id
+            self._legs[name] -= 1
+            if not self._legs[name]:
+                del self._legs[name]
         for kind in self.adds(request):
             self._add(request.key.symbol, kind, -1)
 

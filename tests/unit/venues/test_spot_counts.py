@@ -19,7 +19,7 @@ from tests.unit.simulator.binance.spot.desk import BTC as CONFIG
 from tests.unit.simulator.binance.spot.desk import NOW, SpotDesk
 from tests.unit.trading.making import ACCOUNT, BTC, VENUE, order, request
 
-ROUNDS = 150
+ROUNDS = 60
 LIMITS = RiskLimits(self_trade=False)
 REFERENCE = ReferencePrice(symbol=BTC, price=Decimal(100), observed_at_ms=NOW)
 FILTERS: dict[str, dict[str, Any]] = {
