@@ -57,6 +57,19 @@ async def test_the_version_of_the_bus_is_the_number_that_the_server_says(
     assert bus.client.server_version == said["text"].split()[1].rstrip(",")
 
 
+async def test_a_bus_that_holds_nothing_yet_is_told_and_not_waited_for(
+    server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await asyncio.to_thread(
+        run,
+        ["--json", "--url", server.url, "--timeout", "0.3", "doctor", "--config", str(installation(tmp_path))],
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert code == 1
+    assert "run python -m services.provision" in of(found, "streams", "PROBLEM")
+    assert "cannot be read within 0.3 s" in of(found, "services", "PROBLEM")
+
+
 async def test_a_restore_that_goes_on_is_a_problem(
     bus: Bus, server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """`ordergate doctor`: whether this machine and this installation are fit to trade, and for each thing that is not, what to do about it."""
 
+import asyncio
 import ctypes
 import platform
 import sys
@@ -75,7 +76,7 @@ async def examine(caller: Caller, config: Path, *, verify: bool) -> Exit:
             found += [each async for each in _terms(installation)]
         try:
             async with open_bus(caller, limit_seconds=caller.limit(LIMIT_SECONDS)) as bus:
-                found += [each async for each in _bus(bus, installation)]
+                found += [each async for each in _bus(bus, installation, seconds=caller.limit(LIMIT_SECONDS))]
         except BusUnavailable as error:
             away = error
             found.append(Finding(about="bus", level=Level.PROBLEM, text=str(error), advice=line_of(error)))
@@ -211,7 +212,7 @@ async def _at_the_venue(place: Place, key: HeldKey) -> Finding:
     )
 
 
-async def _bus(bus: Bus, installation: Installation) -> AsyncGenerator[Finding, None]:
+async def _bus(bus: Bus, installation: Installation, *, seconds: float) -> AsyncGenerator[Finding, None]:
     began = time.monotonic()
     try:
         await check(bus.jetstream, declared(installation))
@@ -224,18 +225,30 @@ async def _bus(bus: Bus, installation: Installation) -> AsyncGenerator[Finding, 
         )
     else:
         yield Finding(about="streams", level=Level.GOOD, text="streams, buckets and consumers are as declared")
-    seconds = (time.monotonic() - began) / len(declared(installation))
+    answer_seconds = (time.monotonic() - began) / len(declared(installation))
     server = bus.client.server_version
     is_measured = str(server).startswith(SERVER_MEASURED)
     yield Finding(
         about="bus",
-        level=Level.GOOD if is_measured and seconds < SLOW_SECONDS else Level.WARNING,
-        text=f"nats-server {server}, answers in {seconds * 1000:.1f} ms",
+        level=Level.GOOD if is_measured and answer_seconds < SLOW_SECONDS else Level.WARNING,
+        text=f"nats-server {server}, answers in {answer_seconds * 1000:.1f} ms",
         advice="" if is_measured else f"what we rely on was measured with {SERVER_MEASURED}x: use that",
     )
     async for each in _sizes(bus):
         yield each
-    async for each in _standing(bus, installation):
+    try:
+        async with asyncio.timeout(seconds):  # a reading waits for its stream as long as it takes
+            standing = [each async for each in _standing(bus, installation)]
+    except TimeoutError:
+        standing = [
+            Finding(
+                about="services",
+                level=Level.PROBLEM,
+                text=f"what they say of themselves cannot be read within {seconds:g} s",
+                advice="first what is said of the streams; else the server's log: a full disk?",
+            )
+        ]
+    for each in standing:
         yield each
 
 

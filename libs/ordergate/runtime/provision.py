@@ -62,7 +62,9 @@ async def provision(jetstream: JetStream, wanted: Sequence[Resource]) -> tuple[s
     for resource in absent:
         answer = await jetstream.api(resource.create, resource.body)
         if isinstance(answer, Refusal):
-            raise StreamDrift(f"{resource.name} cannot be created: {answer.description}")
+            raise StreamDrift(
+                f"{resource.name} cannot be created: {answer.description}; is there room on the bus's disk?"
+            )
     # Two of these commands may run at once: what counts is how it stands in the end.
     await check(jetstream, wanted)
     return tuple(resource.name for resource in absent)

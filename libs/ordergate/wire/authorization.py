@@ -56,7 +56,8 @@ Each writes into a folder (`--folder`, ORDERGATE_IDENTITIES_FOLDER, default `ide
 `identities.json`, who there is; `authorization.conf`, which the server's configuration includes. The accounts of the installation (`--config`) are
 needed for the names of the durable consumers, so say `ordergate identity write` after an account was added. Then tell the server: `kill -HUP <its
 pid>` (a container: `docker kill -s HUP <it>`; Kubernetes: the reloader beside it, or `nats-server --signal reload`). It closes the connections of who
-was removed, and connections that go on have the new rights at once.
+was removed, and connections that go on have the new rights at once. Of `ORDERGATE_IDENTITIES=1 make up` the folder is `.ordergate/identities`, the
+operator's seed `.ordergate/identities/operator.nk`, and the server is told by `pkill -HUP -f .ordergate/bus/nats-server.conf`.
 
 To change a key, without a gap:
 
@@ -72,6 +73,16 @@ A key that leaked: `ordergate identity remove alpha`, SIGHUP, and `add` it anew.
 | the `ordergate` command | the same two variables, or `--seed-file` |
 | Python strategies and consumers | `connect(url, ..., nkey_seed_file=Path("alpha.nk"), authority_file=Path("ca.pem"))` |
 | other languages | the nkey option of the NATS client, and its inbox prefix set to `_INBOX_<public key>` |
+
+A client without our library reads by a consumer that has a name and one filter, for then the filter stands in the subject of the request, where the
+bus compares it with what is granted. With nats-py, whose `subscribe` asks without a name and so is denied:
+
+```python
+config = ConsumerConfig(name="alpha-1", filter_subject="orders.zetarium.main.>", ack_policy=AckPolicy.NONE, inactive_threshold=60)
+await js.add_consumer("ORDERS", config)
+reading = await js.pull_subscribe_bind("alpha-1", stream="ORDERS")
+messages = await reading.fetch(10)
+```
 
 `deploy/nats/compose.conf` (one node) and `deploy/k8s/base/bus/nats.conf` (three) are whole configurations with TLS, `max_payload` and the block.
 Nothing in them names a user for those who show no key (`no_auth_user`). Who may connect is told by the key, and that the bus is the bus by its
