@@ -344,7 +344,12 @@ class SimBus:
         stream = self.streams.get(name)
         if stream is None:
             return {"error": _error(_STREAM_NOT_FOUND)}
-        state = {"messages": len(stream.messages), "last_seq": stream.last_sequence}
+        last = stream.messages.get(stream.last_sequence)
+        state = {
+            "messages": len(stream.messages),
+            "last_seq": stream.last_sequence,
+            "last_ts": _moment(0 if last is None else last.at_ns),
+        }
         return {"config": stream.config, "state": state}
 
     def _create_consumer(self, name: str, consumer: str, config: Mapping[str, Any]) -> dict[str, Any]:
