@@ -189,9 +189,9 @@ async def test_an_intent_between_the_filters_and_the_first_price_waits_for_the_p
 
 async def test_an_intent_that_ends_before_the_symbols_are_known_is_expired(bus: Bus, risk: Risk) -> None:
     await place(bus, "short", valid_for_ms=150)
-    await waits(risk)
     order = (await decision(bus, "short")).order
     assert (order.state, str(order.reason).partition(":")[0]) == (State.REFUSED, "expired")
+    assert risk.market.awaits(VENUE, BTC), "nothing was said of it"
 
 
 class Venue:
