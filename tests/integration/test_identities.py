@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 import structlog
 from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from ordergate.cli.app import run
 from ordergate.client import connect as connect_client
@@ -308,6 +309,22 @@ async def test_a_strategy_reads_no_other_account(house: House) -> None:
         assert denied == await bearer.denied_publications(denied)
 
 
+async def test_a_bare_client_reads_by_a_consumer_that_has_a_name_and_one_filter(house: House) -> None:
+    """As docs/identities.md shows it: then the filter stands in the subject of the request, where permissions see it."""
+    service, bearer = await house.bus("status_polling"), await house.bearer("alpha")
+    await service.jetstream.publish("orders.zetarium.main.BTCUSDT.bare.accepted", b"{}")
+    stream = bearer.client.jetstream()
+    config = ConsumerConfig(
+        name="alpha-1", filter_subject="orders.zetarium.main.>", ack_policy=AckPolicy.NONE, inactive_threshold=60
+    )
+    await stream.add_consumer("ORDERS", config)
+    reading = await stream.pull_subscribe_bind("alpha-1", stream="ORDERS")
+    subjects: list[str] = []
+    while "orders.zetarium.main.BTCUSDT.bare.accepted" not in subjects:
+        subjects += [message.subject for message in await reading.fetch(10, timeout=LIMIT_SECONDS)]
+    assert all(subject.startswith("orders.zetarium.main.") for subject in subjects)
+
+
 async def test_a_consumer_of_a_strategy_pushes_into_no_stream(house: House) -> None:
     """A consumer may be told where to push, and permissions do not see it: what the server sends itself is stored nowhere."""
     service, alpha, anna = await house.bus("status_polling"), await house.bearer("alpha"), await house.bearer("anna")
@@ -462,7 +479,10 @@ async def test_a_key_is_exchanged_without_a_gap(server: EmbeddedServer, folder: 
     async def note() -> None:
         shut_out.set()
 
-    before = await connect(server.url, service="gamma", access=Access(seed_file=old), when_closed=note)
+    before = Client()
+    await before.connect(
+        server.url, nkeys_seed=str(old), inbox_prefix=_inbox(folder, "gamma"), allow_reconnect=False, closed_cb=note
+    )
     new = folder.rotate("gamma", served=SERVED)
     assert new != old
     assert folder.seed_file("gamma") == new
@@ -471,8 +491,9 @@ async def test_a_key_is_exchanged_without_a_gap(server: EmbeddedServer, folder: 
     await _reloaded(server, new)
     after = await connect(server.url, service="gamma", access=Access(seed_file=new))
     subject = "intents.zetarium.main.gamma.cancel_all._"
-    for bus in (before, after, before):
-        assert isinstance(await bus.jetstream.publish(subject, b"{}"), Ack)
+    for _ in range(2):
+        assert isinstance(await after.jetstream.publish(subject, b"{}"), Ack)
+        assert (await before.jetstream().publish(subject, b"{}")).seq > 0
     assert folder.finish("gamma", served=SERVED) == new
     assert not old.exists()
     server.reload()
@@ -482,10 +503,13 @@ async def test_a_key_is_exchanged_without_a_gap(server: EmbeddedServer, folder: 
         folder.finish("gamma", served=SERVED)
     with pytest.raises(Misconfigured, match="does not know this identity"):
         await connect(server.url, service="gamma", access=Access(seed_file=kept))
-    await before.close()
     await after.close()
     folder.remove("gamma", served=SERVED)
     assert not new.exists()
+
+
+def _inbox(folder: Identities, name: str) -> str:
+    return next(identities.inbox(key) for identity, key in folder.bearers() if identity.name == name)
 
 
 async def _reloaded(server: EmbeddedServer, seed: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ordergate.runtime.connection import Bus
-from ordergate.runtime.exits import EXIT_MISCONFIGURED
+from ordergate.runtime.exits import EXIT_FAILED, EXIT_MISCONFIGURED
 from ordergate.runtime.feed import BusFeed
 from ordergate.runtime.graveyard import Graveyard
 from ordergate.runtime.identities import Identities
@@ -155,20 +155,38 @@ async def test_a_port_that_is_taken_is_a_refusal(
         assert "ORDERGATE_HEALTH_PORT" in await _refusal_of(site, capsys, compose=risk.compose)
 
 
+async def test_a_secret_store_that_is_away_ends_it_with_one_line_for_a_supervisor_to_try_again(
+    bus: Bus, server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bus.client.is_connected
+    config = installation(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("t")
+    token.chmod(0o400)
+    store = f'[vault]\nurl = "http://127.0.0.1:9"\ntoken_file = {json.dumps(str(token))}\n'
+    config.write_text(f'{store}{config.read_text()}[accounts.secrets]\norder_submission = "desk/trade"\n')
+    site = Site(tmp_path, config, {"nats_url": server.url})
+    assert "vault cannot be reached" in await _refusal_of(site, capsys, code=EXIT_FAILED)
+
+
 async def _refusal_of(
-    site: Site, capsys: pytest.CaptureFixture[str], *, compose: Any = order_submission.compose
+    site: Site,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    compose: Any = order_submission.compose,
+    code: int = EXIT_MISCONFIGURED,
 ) -> str:
     """The one line of error that the service ends with."""
     capsys.readouterr()
     name = compose.__module__.split(".")[1]
     service = Service(name, compose, environment=Environment(config=site.config, **site.environment))
     async with asyncio.timeout(20):
-        code = await service.run()
-    return _only_error(capsys.readouterr().out, code)
+        ended = await service.run()
+    return _only_error(capsys.readouterr().out, ended, code)
 
 
-def _only_error(said: str, code: int) -> str:
-    assert code == EXIT_MISCONFIGURED, said
+def _only_error(said: str, code: int, expected: int = EXIT_MISCONFIGURED) -> str:
+    assert code == expected, said
     errors = [line for line in said.splitlines() if line.strip() and json.loads(line)["level"] == "error"]
     assert len(errors) == 1, said
     line = json.loads(errors[0])
