@@ -4,11 +4,13 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+import structlog
 
 from ordergate.ports.checkpoint import Mark
 from ordergate.runtime.checkpoint import BusCheckpoint
 from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
+from ordergate.runtime.jetstream import Limits
 from ordergate.runtime.positions import BusPositions
 from ordergate.runtime.presence import TTL_SECONDS, Presence, present
 from ordergate.runtime.shelf import BusShelf
@@ -17,7 +19,7 @@ from ordergate.trading.position import Position
 from ordergate.wire import keys
 from ordergate.wire.streams import CHECKPOINTS, CONTROL, LEASES
 from tests.integration.conftest import Connect
-from tests.integration.orders_at_hand import ACCOUNT, BTC, ETH, VENUE
+from tests.integration.orders_at_hand import ACCOUNT, BTC, ETH, VENUE, eventually
 
 
 def checkpoint_of(bus: Bus) -> BusCheckpoint:
@@ -101,6 +103,28 @@ async def test_who_is_present_and_who_has_left(bus: Bus, connected: Connect) -> 
     assert await present(bus, service="order_submission") == {"one", "two"}
     await two.withdraw()
     assert await present(bus, service="order_submission") == {"one"}
+
+
+async def test_a_bus_that_takes_no_writes_is_said_once_with_what_to_look_at(bus: Bus, connected: Connect) -> None:
+    """Whatever it is, a full disk or another: nothing is sent meanwhile, and the log has one line of it, not one a second."""
+    looks: list[float] = []
+
+    class Counting(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            looks.append(seconds)
+            await super().sleep(0.01)
+
+    impatient = await connected(limits=Limits(try_seconds=0.05, total_seconds=0.05))
+    keeping = asyncio.create_task(Presence(impatient, service="risk", instance="one", clock=Counting()).keep())
+    with structlog.testing.capture_logs() as lines:
+        await bus.jetstream.api(f"STREAM.DELETE.KV_{LEASES}")
+        await eventually(lambda: any(line["log_level"] == "error" for line in lines))
+        seen = len(looks)
+        await eventually(lambda: len(looks) > seen + 2)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    [said] = [line for line in lines if line["event"].startswith("the bus takes no writes")]
+    assert "room on its disk" in said["advice"]
 
 
 async def test_a_process_that_died_is_forgotten_after_its_lease(bus: Bus) -> None:

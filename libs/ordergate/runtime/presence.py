@@ -16,6 +16,7 @@ from ordergate.wire.streams import LEASES
 
 TTL_SECONDS = 3
 RENEW_SECONDS = 1.0
+ADVICE = "is it there, and is there room on its disk? It must be started again once there is"
 ACCOUNTS_BYTES_MAX = 3_000
 """A value of LEASES has 4 KiB; where the names of all accounts are more, none is said but the shard's."""
 
@@ -56,12 +57,17 @@ class Presence:
         await self._shelf.put(self._key, document.to_bytes(), ttl_seconds=TTL_SECONDS)
 
     async def keep(self) -> None:
-        """Say it again and again, until cancelled."""
+        """Say it again and again, until cancelled. Where the bus takes it no more, that is said, once: then it takes no order either."""
+        takes = True
         while True:
             try:
                 await self.announce()
+                takes = True
             except BusUnavailable as away:
-                structlog.get_logger("presence").warning("not renewed", error=str(away))
+                if takes:
+                    log = structlog.get_logger("presence")
+                    log.error("the bus takes no writes, so nothing is sent", reason=str(away), advice=ADVICE)  # noqa: TRY400
+                takes = False
             await self._clock.sleep(RENEW_SECONDS)
 
     async def withdraw(self) -> None:
