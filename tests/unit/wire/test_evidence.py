@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any, get_args
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordergate.trading.events import (
@@ -38,9 +39,14 @@ def test_every_kind_of_event_has_a_name_on_the_wire_of_its_own() -> None:
     assert len(set(facts.EVENT_KINDS.values())) == len(KINDS)
 
 
-@given(life.orders, life.events)
-def test_every_field_of_every_event_is_in_its_message(order: Order, event: Event) -> None:
+@pytest.mark.parametrize("events", life.each_event)
+@settings(max_examples=20)
+@given(order=life.orders, data=st.data())
+def test_every_field_of_every_event_is_in_its_message(
+    events: st.SearchStrategy[Event], order: Order, data: st.DataObject
+) -> None:
     """The snapshot is part of the message: what the lifecycle copies into it (request, attempt, the state an order ends in) is not said twice."""
+    event = data.draw(events)
     after = _snapshot_after(order, event)
     record = codec.decode_order(codec.encode_order(after, event, "a-1"), sequence=1, stored_at_ms=1)
     assert _event_of(record, type(event)) == event
