@@ -111,18 +111,21 @@ class ListDesk:
             leg.began, leg.stopped = False, None
 
         async def write_ahead(timestamp_ms: int, key_id: KeyId) -> bool:
-            for leg in legs:
-                await self._desk.write_ahead(leg, timestamp_ms, key_id)
-                if not leg.began:
-                    return False
-            # All are written also where the first was stopped, so that all go on with the same attempt. The last one's check is after all appends.
-            return legs[-1].stopped is None
+            return await self.write_ahead(legs, timestamp_ms, key_id)
 
         remaining_ms = legs[0].order.request.expires_at_ms - self._clock.now_ms()
         outcomes = await self._trading.place_legs(
             [leg.order.request for leg in legs], write_ahead=write_ahead, deadline_seconds=remaining_ms / 1000
         )
         return await self._settle(legs, outcomes)
+
+    async def write_ahead(self, legs: Sequence[Attempting], timestamp_ms: int, key_id: KeyId) -> bool:
+        """Of every leg, in order. All are written also where the first was stopped, so that all go on with the same attempt."""
+        for leg in legs:
+            await self._desk.write_ahead(leg, timestamp_ms, key_id)
+            if not leg.began:
+                return False
+        return legs[-1].stopped is None  # the last one's check is after all appends
 
     async def _settle(self, legs: Sequence[Attempting], outcomes: Sequence[Outcome]) -> bool:
         first = outcomes[0]

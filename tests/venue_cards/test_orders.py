@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 
-from ordergate.ports.venue import Executed, IdScope, NotExecuted, NotSent, Unknown
+from ordergate.ports.venue import Executed, IdScope, NotExecuted, NotSent, PlacesLists, Unknown
 from ordergate.trading.errors import Misuse
 from ordergate.trading.ids import ClientOrderId, TradeId, VenueOrderId
-from ordergate.trading.order import OrderType, PositionSide, SelfTradePrevention, Side, State, TimeInForce
+from ordergate.trading.order import (
+    ListKind,
+    OrderListMembership,
+    OrderType,
+    PositionSide,
+    SelfTradePrevention,
+    Side,
+    State,
+    TimeInForce,
+)
 from ordergate.venues.binance_spot.lists import OneCancelsOther
 from ordergate.venues.binance_spot.trading import BinanceSpotTrading
 from tests.venue_cards.desk import BTC, Desk, shown
@@ -332,6 +341,37 @@ async def test_card_27_a_list_has_an_outcome_for_each_leg_and_ends_as_one(main: 
     ended = await main.trading.cancel(BTC, venue_order_id=shown(loss).venue_order_id)
     assert shown(ended).client_order_id == "c27-loss"
     assert list(await main.reading.open_orders()) == []
+
+
+async def test_card_27b_the_legs_of_a_list_are_answered_in_their_order_where_the_venue_declares_lists(
+    main: Desk,
+) -> None:
+    spot = main.trading
+    assert isinstance(spot, PlacesLists) is bool(main.reading.declaration.order_lists)
+    if not isinstance(spot, PlacesLists):
+        return
+    plain = (
+        main.request("c27-entry", price=Decimal(63000)),
+        main.request("c27-loss", Side.SELL, type=OrderType.STOP_MARKET, price=None, stop_price=Decimal(62000)),
+        main.request("c27-profit", Side.SELL, price=Decimal(66000), post_only=True),
+    )
+    names = tuple(leg.key.client_order_id for leg in plain)
+    legs = [
+        replace(
+            leg,
+            order_list=OrderListMembership(
+                list_client_order_id=ClientOrderId("c27"), kind=ListKind.OTOCO, leg=place, legs=names
+            ),
+        )
+        for place, leg in enumerate(plain, 1)
+    ]
+    outcomes = await spot.place_legs(legs, write_ahead=main.write_ahead, deadline_seconds=1)
+    assert [(shown(each).client_order_id, shown(each).status) for each in outcomes] == [
+        ("c27-entry", State.ACCEPTED),
+        ("c27-loss", State.PENDING),
+        ("c27-profit", State.PENDING),
+    ]
+    assert len(main.write_aheads) == 1
 
 
 @pytest.mark.venues("binance-spot", "binance-spot-socket")

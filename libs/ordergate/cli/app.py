@@ -20,7 +20,7 @@ from ordergate.cli.caller import Caller
 from ordergate.cli.exits import Exit, WrongUsage, code_of, line_of
 from ordergate.trading.errors import OrdergateError
 from ordergate.trading.ids import AccountName, StrategyName, VenueName
-from ordergate.trading.order import OrderType, PositionSide, Rounding, Side, State, TimeInForce
+from ordergate.trading.order import ListKind, OrderType, PositionSide, Rounding, Side, State, TimeInForce
 from ordergate.wire.subjects import token
 
 SHARED_FLAGS = frozenset({"--json"})
@@ -170,6 +170,35 @@ def place(
         valid_for_ms=say.read_duration(valid_for),
     )
     return _end(placing.place(context.obj, order, until=frozenset(until or ()), wait=not no_wait))
+
+
+@app.command("place-list")
+def place_list(
+    context: typer.Context,
+    kind: Annotated[ListKind, typer.Argument(case_sensitive=False)],
+    symbol: Annotated[str, typer.Argument(help="as the venue spells it: BTCUSDT")],
+    orders: Annotated[list[str], typer.Argument(help="each in quotes: 'SELL STOP_MARKET 0.01 stop=60000'")],
+    validate: Annotated[bool, typer.Option("--validate", help="ask risk only, place nothing")] = False,
+    intent_id: Annotated[str | None, typer.Option(help="say the same again to repeat safely")] = None,
+    valid_for: Annotated[str, typer.Option(help="how long they may still be sent")] = "5s",
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="end once the bus has the intent")] = False,
+) -> int:
+    """Place orders that end or begin one another, in one request, and wait until each is at the venue or has ended (10 s)."""
+    from ordergate.cli import placing_list  # noqa: PLC0415 - see the law of this room
+
+    valid_for_ms = say.read_duration(valid_for)
+    return _end(
+        placing_list.place_list(
+            context.obj,
+            kind,
+            symbol,
+            orders,
+            intent_id=intent_id,
+            valid_for_ms=valid_for_ms,
+            validate=validate,
+            wait=not no_wait,
+        )
+    )
 
 
 @app.command()
