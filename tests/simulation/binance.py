@@ -4,7 +4,7 @@ The adapters, their sessions (signing, budget, clock, error tables), the HTTP en
 assumed of a venue is kept here too: a read is never older than STALE_MS_MAX and a trade shows within the declared lag.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
@@ -21,7 +21,18 @@ from ordergate.access.streaming import StreamOpening, StreamPace
 from ordergate.access.upkeep import Rhythm
 from ordergate.ports.clock import Clock
 from ordergate.ports.stream import PrivateStream
-from ordergate.ports.venue import Declaration, Market, Outcome, Priority, Reading, Trading, WriteAhead
+from ordergate.ports.venue import (
+    Declaration,
+    Market,
+    Outcome,
+    PlacesLists,
+    Priority,
+    Reading,
+    Replacement,
+    Replaces,
+    Trading,
+    WriteAhead,
+)
 from ordergate.simulator.binance.front import BinanceVenue
 from ordergate.simulator.binance.sockets import Channel, Line, admit, open_channel
 from ordergate.simulator.clock import VenueClock as SimulatorClock
@@ -36,7 +47,7 @@ from ordergate.trading.order import OrderRequest
 from ordergate.venues.registry import OpenReading, open_market, open_reading, open_stream, open_trading, stream_url
 from tests.simulation.loop import EPOCH_MS, Node, Scheduler
 from tests.simulation.venue import Arrival, Note, VenueFaults
-from tests.simulation.wires import Wire, order_named
+from tests.simulation.wires import Wire, orders_named
 
 TICK_SECONDS = 0.35
 """So often the crowd and the market streams are looked after, whoever asks or does not."""
@@ -45,7 +56,9 @@ LIMIT = 1_000_000
 PORT_MIN = 20_000
 NEVER_EXECUTED = {"binance-spot": "-1008", "binance-futures": "-1016"}
 PROVES_NOTHING = ("-1000", "-1007")
-_ORDERS = frozenset({"/api/v3/order", "/fapi/v1/order", "/fapi/v1/algoOrder"})
+_REPLACE = "/api/v3/order/cancelReplace"
+_LISTS = frozenset({f"/api/v3/orderList/{kind}" for kind in ("oco", "oto", "otoco")})
+_ORDERS = frozenset({"/api/v3/order", _REPLACE, "/fapi/v1/order", "/fapi/v1/algoOrder"}) | _LISTS
 _PACE = StreamPace(renew_seconds=20.0, renew_spread_seconds=12.0, look_seconds=2.0, stable_seconds=3.0)
 _RHYTHM = Rhythm(clock_samples=1, warm_count=1, warm_seconds=45.0)
 
@@ -127,7 +140,7 @@ class SimulatedBinance:
     def answer(self, request: Request, *, sender: str, sent_at: float, knowing: bool) -> Response:
         now_ms = self._clock.now_ms()
         self._front.advance(now_ms)
-        if request.method == "DELETE":
+        if request.method == "DELETE" or request.path == _REPLACE:
             self._squeeze(request, now_ms)
         response = self._front.handle(request, now_ms, self._sight() if request.method == "GET" else None)
         if request.method != "GET":
@@ -166,9 +179,9 @@ class SimulatedBinance:
     def _squeeze(self, request: Request, now_ms: int) -> None:
         """The market takes an order just before its cancel arrives."""
         if self.faults.squeezed and self.draw.random() < self.faults.squeezed:
-            named = self._front.named(request)
-            if named.order_id is not None and self._front.fill(named.order_id, now_ms):
-                self.note("venue", f"{named.client_order_id} is filled before its cancel")
+            order_id = self._front.named(request).order_id or _replaced(request.query)
+            if order_id is not None and self._front.fill(order_id, now_ms):
+                self.note("venue", f"order {order_id} is filled before its cancel")
 
     def _sight(self) -> Sight | None:
         stale, late = self.faults.stale_ms_max, self.faults.trade_late_ms_max
@@ -181,10 +194,10 @@ class SimulatedBinance:
         self, request: Request, response: Response, *, sender: str, sent_at: float, knowing: bool
     ) -> None:
         said = self._front.named(request)
-        name = order_named(request.query) or said.client_order_id or ""
+        names = orders_named(request.query) or (said.client_order_id or "",)
         signed = dict(part.partition("=")[::2] for part in request.query.split("&"))
         caller = request.headers.get("x-mbx-apikey", "")
-        self.arrivals.append(
+        self.arrivals.extend(
             Arrival(
                 account=AccountName(caller.removesuffix("Trading")),
                 client_order_id=ClientOrderId(name),
@@ -195,6 +208,7 @@ class SimulatedBinance:
                 arrived_at=self.scheduler.now,
                 executed=response.status == 200,
             )
+            for name in names
         )
 
 
@@ -248,6 +262,50 @@ class Noticed:
         return await self._trading.cancel_all(symbol)
 
 
+class NoticedReplaces(Noticed):
+    """Of a venue that replaces in one request."""
+
+    def __init__(self, trading: Trading, replacing: Replaces, asked: dict[str, OrderRequest]) -> None:
+        super().__init__(trading, asked)
+        self._replacing = replacing
+
+    async def replace(
+        self, request: OrderRequest, *, canceled: VenueOrderId, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> Replacement:
+        self._asked[request.key.client_order_id] = request
+        return await self._replacing.replace(
+            request, canceled=canceled, write_ahead=write_ahead, deadline_seconds=deadline_seconds
+        )
+
+
+class NoticedLists(NoticedReplaces):
+    """Of a venue that takes lists too."""
+
+    def __init__(
+        self, trading: Trading, replacing: Replaces, listing: PlacesLists, asked: dict[str, OrderRequest]
+    ) -> None:
+        super().__init__(trading, replacing, asked)
+        self._listing = listing
+
+    async def place_legs(
+        self, legs: Sequence[OrderRequest], *, write_ahead: WriteAhead, deadline_seconds: float
+    ) -> tuple[Outcome, ...]:
+        self._asked.update({leg.key.client_order_id: leg for leg in legs})
+        return await self._listing.place_legs(legs, write_ahead=write_ahead, deadline_seconds=deadline_seconds)
+
+
+def noticed(trading: Trading, asked: dict[str, OrderRequest]) -> Trading:
+    if isinstance(trading, Replaces) and isinstance(trading, PlacesLists):
+        return NoticedLists(trading, trading, trading, asked)
+    return NoticedReplaces(trading, trading, asked) if isinstance(trading, Replaces) else Noticed(trading, asked)
+
+
+def _replaced(query: str) -> int | None:
+    """The order that a cancelReplace ends."""
+    named = dict(part.partition("=")[::2] for part in query.split("&")).get("cancelOrderId")
+    return None if named is None else int(named)
+
+
 def _knows_nothing(_name: str) -> bool:
     return False
 
@@ -287,7 +345,7 @@ class RealClients:
         )
         client = open_trading(self.venue.declaration.venue, replace(opening, budget=share))
         await client.start()
-        return Noticed(client, asked)
+        return noticed(client, asked)
 
     async def reading(self, process: Around, account: AccountName) -> OpenReading:
         reading = open_reading(self.venue.declaration.venue, self._opening(process, account, "Reading"))

@@ -24,7 +24,9 @@ from services.fill_streaming import app as fill_app
 from services.fill_streaming import watched
 from services.fill_streaming.handlers import FillDesk
 from services.order_submission import app as submission_app
+from services.order_submission import handlers as submission_handlers
 from services.order_submission.handlers import OrderDesk
+from services.order_submission.lists import ListDesk
 from services.position_tracking import app as position_app
 from services.position_tracking.handlers import PositionDesk
 from tests.simulation import plan, process, world
@@ -178,6 +180,13 @@ class KillCheckedBefore(OrderDesk):
         return await super().write_ahead(attempting, timestamp_ms, key_id)
 
 
+class ListSentByItsFirst(ListDesk):
+    """Of a list the first order is written ahead; the request makes them all."""
+
+    async def write_ahead(self, legs: Sequence[Any], timestamp_ms: int, key_id: KeyId) -> bool:
+        return await super().write_ahead(legs[:1], timestamp_ms, key_id)
+
+
 class AckBeforeAppend(SimStage):
     """A message is acknowledged when it comes, then worked on."""
 
@@ -236,6 +245,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "position_skips_older":    Control(where=((position_app, "PositionDesk", PositionSkipsOlder),), gives_away=_breaks("I4")),
     "infer_before_second_read": Control(where=((watched, "READS_FOR_INFERENCE", 1),), gives_away=_breaks("I3", "I4"), only_at=ZETARIUM),
     "kill_check_before_write_ahead": Control(where=((submission_app, "OrderDesk", KillCheckedBefore),), gives_away=_breaks("I5"), histories_max=800),
+    "list_sent_by_its_first": Control(where=((submission_handlers, "ListDesk", ListSentByItsFirst),), gives_away=_breaks("I1"), only_at=SPOT),
     "replace_then_place":      Control(where=((process, "wield", ReplaceThenPlace),), gives_away=_doubles, only_at=SPOT),
     "replace_the_filled":      Control(where=((spot_trading, "REPLACE_MODE", "ALLOW_FAILURE"),), gives_away=_takes_no_place, only_at=SPOT),
 })

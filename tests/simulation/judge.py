@@ -20,9 +20,10 @@ from ordergate.simulator.oracle import (
 )
 from ordergate.trading.fills import Fill
 from ordergate.trading.ids import AccountName, ClientOrderId
-from ordergate.trading.order import Order
+from ordergate.trading.order import Order, State
 from ordergate.wire import codec, streams
 from ordergate.wire.subjects import IntentKind
+from tests.simulation.plan import PLACING, legs_of
 from tests.simulation.stream import Stored
 from tests.simulation.world import Published, World, at_ms
 
@@ -71,6 +72,8 @@ def _of_the_world(world: World) -> Iterator[Difference]:
         if fill.is_reversal and (fill.account, fill.venue_order_id) not in hiding:
             what = f"{fill.trade_id}: the venue had hidden nothing, it was inferred too early"
             yield Difference(promise="I3", account=fill.account, client_order_id=fill.client_order_id, what=what)
+    yield from _replaced(world)
+    yield from _listed(world)
     if evidence.handler_failures:
         what = f"handlers failed {evidence.handler_failures} times"
         yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
@@ -79,6 +82,37 @@ def _of_the_world(world: World) -> Iterator[Difference]:
     if len(buried) > garbage:
         what = f"{len(buried)} messages are in DEAD, {garbage} belong there"
         yield Difference(promise="I7", account=nobody, client_order_id=None, what=what)
+
+
+def _replaced(world: World) -> Iterator[Difference]:
+    """An order that took another's place did so because that one was canceled for it, so no other has."""
+    at_venue = {(order.account, order.client_order_id): order.state for order in world.venue.executed().orders}
+    replaced: dict[OrderId, ClientOrderId] = {}
+    for order in _decoded(world, streams.ORDERS, _order):
+        account, new, old = order.key.account, order.key.client_order_id, order.request.replaces
+        if old is None or (account, new) not in at_venue:
+            continue
+        if at_venue.get((account, old)) is not State.CANCELED:
+            what = f"it took the place of {old}, which is {at_venue.get((account, old))}"
+            yield Difference(promise="I1", account=account, client_order_id=new, what=what)
+        if replaced.setdefault((account, old), new) != new:
+            what = f"{old} had been replaced by {replaced[account, old]}"
+            yield Difference(promise="I1", account=account, client_order_id=new, what=what)
+
+
+def _listed(world: World) -> Iterator[Difference]:
+    """All orders of a list are at the venue, or none."""
+    at_venue = {(order.account, order.client_order_id) for order in world.venue.executed().orders}
+    lists = {
+        (order.key.account, order.request.order_list.legs)
+        for order in _decoded(world, streams.ORDERS, _order)
+        if order.request.order_list is not None
+    }
+    for account, legs in lists:
+        there = [leg for leg in legs if (account, leg) in at_venue]
+        if there and len(there) < len(legs):
+            what = f"of the list {', '.join(legs)} only {', '.join(there)} went to the venue"
+            yield Difference(promise="I1", account=account, client_order_id=there[0], what=what)
 
 
 def _story(world: World) -> Story:
@@ -122,8 +156,9 @@ def _throws(world: World) -> Iterator[KillThrow]:
 def _placed(world: World) -> Iterator[OrderId]:
     for entry in world.published:
         ask = entry.ask
-        if ask.kind is IntentKind.PLACE and ask.garbage is None and entry.sequence is not None:
-            yield ask.account, ClientOrderId(str(ask.fields["clientOrderId"]))
+        if ask.kind in PLACING and ask.garbage is None and entry.sequence is not None:
+            names = legs_of(ask) if "list" in ask.fields else [ask.fields["clientOrderId"]]
+            yield from ((ask.account, ClientOrderId(name)) for name in names)
 
 
 def _fills(world: World) -> list[Fill]:

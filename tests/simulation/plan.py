@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from random import Random
+from typing import Any
 
 from ordergate.ports.venue import Declaration, IdScope
 from ordergate.simulator.faults import FaultPlan, FaultRule
@@ -18,16 +19,18 @@ from ordergate.wire.subjects import IntentKind
 from tests.simulation.bus import BusFaults
 from tests.simulation.venue import VenueFaults
 
-Fields = dict[str, str | int | bool]
+Fields = dict[str, Any]
 
 ACTIVE_SECONDS = 5.0
 """In this time the strategies ask and things go wrong; then all faults end."""
 SERVICES = ("risk", "order_submission", "status_polling", "fill_streaming", "position_tracking")
 STRATEGY = StrategyName("alpha")
 ZETARIUM = DECLARATION.venue
+REPLACES_MAX = 12
 STALE_MS_MAX = 900
 """Of a read at Binance: less than the second that its settle has for it."""
 LONG_MS, LONGER_MS = 8_000, 30_000
+PLACING = frozenset({IntentKind.PLACE, IntentKind.REPLACE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class Plan:
 
     @property
     def orders(self) -> int:
-        return sum(1 for ask in self.asks if ask.kind is IntentKind.PLACE and ask.is_first and ask.garbage is None)
+        return sum(1 for ask in self.asks if ask.kind in PLACING and ask.is_first and ask.garbage is None)
 
 
 def draw_plan(seed: int, venue: VenueName = ZETARIUM) -> Plan:
@@ -127,12 +130,17 @@ def draw_plan(seed: int, venue: VenueName = ZETARIUM) -> Plan:
         stale_ms_max=drawn.choice((0, 300, STALE_MS_MAX)),
         trade_late_ms_max=0 if not plan.venue_faults.trade_late_ms_max else drawn.choice((0, 500, 1_500)),
     )
+    declaration = find_venue(venue).declaration
+    rules = tuple(_stream_rules(drawn))
+    asks = (*plan.asks, *_replaces(drawn, plan.asks)) if declaration.native_replace else plan.asks
+    if declaration.order_lists:
+        asks = (*asks, *_lists(drawn, plan.accounts))
     return replace(
         plan,
-        asks=tuple(_patient(ask) for ask in plan.asks),
-        declaration=find_venue(venue).declaration,
+        asks=tuple(sorted((_patient(ask) for ask in asks), key=lambda ask: ask.at)),
+        declaration=declaration,
         venue_faults=faults,
-        stream_faults=FaultPlan(seed=seed, rules=tuple(_stream_rules(drawn))),
+        stream_faults=FaultPlan(seed=seed, rules=rules),
     )
 
 
@@ -141,6 +149,107 @@ def _patient(ask: Ask) -> Ask:
     if ask.fields.get("validForMs") != LONG_MS:
         return ask
     return replace(ask, fields={**ask.fields, "validForMs": LONGER_MS})
+
+
+def _replaces(drawn: Random, asks: tuple[Ask, ...]) -> Iterator[Ask]:
+    """Other orders in the place of those that were asked for, and of these again: at once, soon, or when they may be long gone."""
+    olds = [ask for ask in asks if ask.kind is IntentKind.PLACE and ask.is_first and ask.garbage is None]
+    number = 0
+    while olds:
+        old = olds.pop()
+        weights = (2, 6, 2) if "price" in old.fields else (7, 2, 1)  # most of what has no price is over at once
+        for _ in range(drawn.choices((0, 1, 2), weights=weights)[0]):
+            number += 1
+            new = _replace(drawn, old, number)
+            yield new
+            yield from _repeats(drawn, new)
+            if drawn.random() < 0.2:
+                yield _cancel(drawn, new, 100 + number)
+            if drawn.random() < 0.3 and number < REPLACES_MAX:
+                olds.append(new)
+
+
+def _replace(drawn: Random, old: Ask, number: int) -> Ask:
+    market = next(market for market in MARKETS if market.symbol == old.symbol)
+    side = str(old.fields["side"])
+    make = drawn.choice((_rests, _near, _near, _crosses, _takes))
+    terms: Fields = {
+        "symbol": market.symbol,
+        "side": side,
+        "quantity": str(market.size * drawn.choice((1, 2))),
+        "clientOrderId": f"n-{number}",
+        "replaces": "o-99" if drawn.random() < 0.05 else old.fields["clientOrderId"],
+        "validForMs": drawn.choice((900, 3_000, LONG_MS)),
+    }
+    if drawn.random() < 0.2:
+        terms["resubmit"] = True
+    return Ask(
+        at=old.at + drawn.choice((0.0, 0.05, 0.2, 0.5, 2.0)) * drawn.random(),
+        account=old.account,
+        kind=IntentKind.REPLACE,
+        symbol=old.symbol,
+        intent_id=f"r-{number}",
+        fields={**terms, **make(market, side)},
+    )
+
+
+def _lists(drawn: Random, accounts: tuple[AccountName, ...]) -> Iterator[Ask]:
+    """Orders that end or begin one another, some of them such as risk or the venue refuses; and cancels of any one of them."""
+    for number in range(drawn.choice((0, 1, 2, 3))):
+        ask = _list(drawn, drawn.choice(accounts), number)
+        yield ask
+        if drawn.random() < 0.3:
+            again = replace(ask, at=ask.at + drawn.uniform(0.0, 2.0), is_first=False)
+            yield again if drawn.random() < 0.6 else replace(again, intent_id=f"{ask.intent_id}-thief")
+        if drawn.random() < 0.4:
+            leg = drawn.choice(legs_of(ask))
+            yield _cancel(drawn, replace(ask, fields={"clientOrderId": leg}), 200 + number)
+
+
+def legs_of(ask: Ask) -> list[str]:
+    """The ids of all orders of a list that was asked for."""
+    return [ask.fields["clientOrderId"], *(other["clientOrderId"] for other in ask.fields["list"]["others"])]
+
+
+def _list(drawn: Random, account: AccountName, number: int) -> Ask:
+    market, kind = drawn.choice(MARKETS), drawn.choice(("OCO", "OTO", "OTOCO"))
+    side = drawn.choice(("BUY", "SELL"))
+    exit_side = side if kind == "OCO" else ("SELL" if side == "BUY" else "BUY")
+    quantity = str(market.size * drawn.choice((1, 2)))
+    pair = [_gains(drawn, market, exit_side), _stops_loss(drawn, market, exit_side)]
+    drawn.shuffle(pair)
+    orders = [{"side": exit_side, "quantity": quantity, **terms} for terms in pair]
+    if kind != "OCO":
+        make = drawn.choice((_near, _near, _rests, _crosses))
+        orders = [{"side": side, "quantity": quantity, **make(market, side)}, *orders][: 2 if kind == "OTO" else 3]
+    named = [{**order, "clientOrderId": f"l-{number}-{leg}"} for leg, order in enumerate(orders, 1)]
+    return Ask(
+        at=drawn.uniform(0.8, ACTIVE_SECONDS - 0.8),
+        account=account,
+        kind=IntentKind.PLACE,
+        symbol=market.symbol,
+        intent_id=f"l-{number}",
+        fields={
+            "symbol": market.symbol,
+            "validForMs": drawn.choice((900, 3_000, LONG_MS)),
+            **named[0],
+            "list": {"kind": kind, "others": named[1:]},
+        },
+    )
+
+
+def _gains(drawn: Random, market: Market, side: str) -> Fields:
+    """What takes a profit: seldom such as stands over the market already, or between two ticks."""
+    share = drawn.choices(("0.0004", "0.004", "0.02", "-0.01"), weights=(5, 3, 1, 1))[0]
+    if drawn.random() < 0.3:
+        return {"type": "TAKE_PROFIT_MARKET", "stopPrice": _away(market, side, share)}
+    price = Decimal(_away(market, side, share)) + (market.tick / 2 if drawn.random() < 0.05 else 0)
+    return {"type": "LIMIT", "price": str(price), "postOnly": True}
+
+
+def _stops_loss(drawn: Random, market: Market, side: str) -> Fields:
+    stop = _away(market, side, drawn.choices(("-0.001", "-0.006", "-0.03"), weights=(4, 4, 1))[0])
+    return {"type": "STOP_MARKET", "stopPrice": stop}
 
 
 def _stream_rules(drawn: Random) -> Iterator[FaultRule]:

@@ -35,7 +35,18 @@ from tests.simulation.binance import RealClients, SimulatedBinance, binance_acco
 from tests.simulation.bus import CALM as CALM_BUS
 from tests.simulation.bus import SimBus, connect
 from tests.simulation.loop import EPOCH_MS, Failure, Node, Scheduler
-from tests.simulation.plan import ACTIVE_SECONDS, MARKETS, SERVICES, STRATEGY, ZETARIUM, Ask, Plan, Trouble, What
+from tests.simulation.plan import (
+    ACTIVE_SECONDS,
+    MARKETS,
+    PLACING,
+    SERVICES,
+    STRATEGY,
+    ZETARIUM,
+    Ask,
+    Plan,
+    Trouble,
+    What,
+)
 from tests.simulation.process import Clients, LineClients, Process, SimStage, Surroundings, compose
 from tests.simulation.stream import Stored
 from tests.simulation.venue import Line, SimulatedVenue
@@ -571,7 +582,7 @@ def _body(ask: Ask, venue: VenueName, now_ms: int) -> bytes:
         "strategy": STRATEGY,
         **ask.fields,
     }
-    if ask.kind is IntentKind.PLACE:
+    if ask.kind in PLACING:
         body["createdAtMs"] = now_ms
     return orjson.dumps(body)
 
