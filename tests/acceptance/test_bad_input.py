@@ -184,10 +184,9 @@ async def test_cancels_of_what_is_not_there_or_not_ones_own_are_refused(desk: De
 
 
 async def test_a_replace_is_refused_where_the_venue_has_none(desk: Desk) -> None:
-    body = {**desk.place_body(price="60000.0"), "kind": "replace", "replaces": "whatever"}
-    await desk.publish(desk.subject(body), body)
-    answer = await desk.wait_answer(body["intentId"])
-    assert (answer["outcome"], answer["reason"]) == ("refused", "unsupported_by_venue")
+    order = await _refused_order(desk, price="60000.0", kind="replace", replaces="whatever")
+    assert order["reason"].startswith("unsupported_by_venue")
+    assert await desk.arrivals(order["clientOrderId"]) == []
 
 
 @pytest.mark.parametrize(
