@@ -244,11 +244,6 @@ def wire_bytes(response: Response) -> bytes:
     return "\r\n".join(head).encode("ascii") + b"\r\n\r\n" + response.body
 
 
-def order_named(query: str) -> str | None:
-    """The client id of the first order that a request would make."""
-    return next(iter(orders_named(query)), None)
-
-
 def orders_named(query: str) -> tuple[str, ...]:
     """The client ids of the orders that a request would make: one, or those of a list."""
     said = dict(parse_qsl(query))
