@@ -35,7 +35,7 @@ class Replacing:
         """As Trading.place. NotSent also where the old order has ended, and (retriable) while nobody knows whether it is at the venue."""
         if request.replaces is None or not isinstance(self._trading, Replaces):
             return NotSent(reason="unsupported_by_venue", retriable=False)
-        found = await self._find(request, request.replaces)
+        found = await self._find(request, request.replaces, deadline_seconds=deadline_seconds)
         if isinstance(found, NotSent):
             return found
         old, canceled = found
@@ -70,9 +70,11 @@ class Replacing:
         )
         return answer.placed
 
-    async def _find(self, request: OrderRequest, replaced: ClientOrderId) -> tuple[Entry, VenueOrderId] | NotSent:
+    async def _find(
+        self, request: OrderRequest, replaced: ClientOrderId, *, deadline_seconds: float
+    ) -> tuple[Entry, VenueOrderId] | NotSent:
         """The old order and its number at the venue, once it is known to be there."""
-        key = request.key
+        key, over_at = request.key, self._clock.monotonic() + deadline_seconds
         for seconds in LOOK_AGAIN_SECONDS:
             old = await self._ledger.last(key.venue, key.account, replaced)
             if old is None:
@@ -81,10 +83,11 @@ class Replacing:
                 return _ended(old.order)
             if old.order.state.is_at_venue and old.order.venue_order_id is not None:
                 return old, old.order.venue_order_id
-            await self._clock.sleep(seconds)
-        own = await self._ledger.last(key.venue, key.account, key.client_order_id)
-        is_over = own is None or own.order.state.is_terminal  # somebody asked for its end while it waited
-        return NotSent(reason="replaced_order_unresolved", retriable=not is_over)
+            own = await self._ledger.last(key.venue, key.account, key.client_order_id)
+            if own is None or own.order.state.is_terminal:  # somebody asked for its end while it waited
+                return NotSent(reason="replaced_order_unresolved", retriable=False)
+            await self._clock.sleep(min(seconds, max(0.0, over_at - self._clock.monotonic())))
+        return NotSent(reason="replaced_order_unresolved", retriable=True)
 
     async def _ask_for_end(self, old: Entry) -> Entry:
         """The old order as it stands now, the time that was waited for budget later."""

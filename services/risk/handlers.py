@@ -262,6 +262,8 @@ class RiskDesk:
             return "not_your_order", f"a strategy replaces its own orders; {replaced} is not one of them"
         if entry.order.key.symbol != request.key.symbol:
             return "other_symbol", f"{replaced} is an order of {entry.order.key.symbol}"
+        if entry.order.request.order_list is not None:
+            return "part_of_a_list", f"to end {replaced} is to end the whole list that it belongs to"
         return None
 
     def _weigh(self, request: OrderRequest) -> Terms | tuple[str, str]:

@@ -137,6 +137,17 @@ def test_an_error_id_leads_to_the_order_that_it_struck(system: System) -> None:
     assert (life["clientOrderId"], life["state"]) == (refused["clientOrderId"], "refused")
 
 
+def test_a_replace_that_the_venue_cannot_carry_out_is_refused_and_leads_to_both_orders(
+    system: System, resting: str
+) -> None:
+    wanted = ("BTCUSDT", "BUY", "0.010", "--price", "61000", "--client-order-id", "cli-new", "--replaces", resting)
+    refused = say(system, "place", *wanted, code=1)["order"]
+    assert refused["reason"].startswith("unsupported_by_venue: this venue has no replace")
+    for name in (resting, "cli-new"):
+        told = [step["text"] for step in say(system, "explain", name)["steps"]]
+        assert any(f"manual asked to replace {resting} by cli-new" in text for text in told)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

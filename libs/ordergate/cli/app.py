@@ -142,6 +142,7 @@ def place(
     rounding: Annotated[Rounding, typer.Option(help="adjust: truncate to a legal value")] = Rounding.STRICT,
     validate: Annotated[bool, typer.Option("--validate", help="ask risk only, place nothing")] = False,
     client_order_id: Annotated[str | None, typer.Option()] = None,
+    replaces: Annotated[str | None, typer.Option(help="the order that is canceled for it, in the same request")] = None,
     intent_id: Annotated[str | None, typer.Option(help="say the same again to repeat safely")] = None,
     valid_for: Annotated[str, typer.Option(help="how long it may still be sent")] = "5s",
     until: Annotated[list[State] | None, typer.Option(help="wait for this state; may stand more than once")] = None,
@@ -166,6 +167,7 @@ def place(
         rounding=rounding,
         validate=validate,
         client_order_id=client_order_id,
+        replaces=replaces,
         intent_id=intent_id,
         valid_for_ms=say.read_duration(valid_for),
     )

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ordergate.cli import say, shown
@@ -37,6 +38,7 @@ class Wanted:
     rounding: Rounding = Rounding.STRICT
     validate: bool = False
     client_order_id: str | None = None
+    replaces: str | None = None
     intent_id: str | None = None
     valid_for_ms: int = 5_000
 
@@ -66,9 +68,10 @@ async def place(caller: Caller, wanted: Wanted, *, until: frozenset[State], wait
 
 
 async def _submit(gateway: Gateway, wanted: Wanted, good_till_ms: int | None) -> Ticket:
-    intent_id = wanted.intent_id
+    intent_id, replaces = wanted.intent_id, wanted.replaces
+    ask = gateway.submit if replaces is None else partial(gateway.replace, replaces)
     try:
-        return await gateway.submit(
+        return await ask(
             symbol=wanted.symbol,
             side=wanted.side,
             type=wanted.type,

@@ -164,7 +164,7 @@ def intent_sentence(body: Document) -> str:
             valid_ms = body.get("validForMs")
             valid = f", to be sent within {say.duration(valid_ms)}" if isinstance(valid_ms, int) else ""
             verb = {IntentKind.PLACE: "place it", IntentKind.CLOSE: "close the position"}.get(
-                kind, "replace an order by it"
+                kind, f"replace {body.get('replaces', '?')} by {body.get('clientOrderId', 'another order')}"
             )
             return f"{who} asked to {verb}{valid}"
         case IntentKind.CANCEL_ALL:

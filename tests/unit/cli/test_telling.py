@@ -26,6 +26,8 @@ def test_an_intent_says_who_asked_for_what() -> None:
     assert intent_sentence({"strategy": "a", "kind": "place", "validForMs": 5_000}) == (
         "a asked to place it, to be sent within 5.0 s"
     )
+    replaced = {"strategy": "a", "kind": "replace", "replaces": "a-1", "clientOrderId": "a-2"}
+    assert intent_sentence(replaced) == "a asked to replace a-1 by a-2"
     assert intent_sentence({"strategy": "a", "kind": "cancel_all", "scope": "account"}) == (
         "a asked to cancel everything of the account"
     )

@@ -16,6 +16,9 @@ Generated from `TRANSITIONS` in `libs/ordergate/trading/lifecycle.py` by
 An order begins as `approved`, `refused` or `adopted`. An arrow is an event that may move it; everything without an arrow is
 refused by name, and news that is old changes nothing. What a venue reports about an order that is over (a *correction*) is left
 out of the picture and stands in the table below it.
+
+An order that replaces another (`replaces`) has a life of its own in this picture, and so has the one that it replaces: that one's cancel
+is asked for, and whether it ended the venue's answer, or a read, says (docs/decisions/0009).
 """
 
 _CORRECTIONS = """
