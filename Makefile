@@ -58,7 +58,7 @@ chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUND
 restore-test: env  ## restore the bus of a running system from an older state, or empty, recover, and look that nothing was doubled (1 min)
 	@$(BIN)/python -m pytest -o python_files=restoring.py tests/recovery
 
-cluster-test: env  ## a bus of three nodes and two shards, restarted, killed and moved under load: RATE=n ONLY=a,b; the last line is the result as JSON
+cluster-test: env  ## a bus of three nodes and two shards, restarted, killed, moved, added and drained under load: RATE=n ONLY=a,b OTHER=revision BUSY=1; the last line is the result as JSON
 	@$(BIN)/python -m tests.cluster
 
 docker-test: env  ## build the image, start compose, trade, kill containers, compare all books; the last line is the result as JSON

@@ -21,8 +21,10 @@ LOOK_AGAIN_SECONDS = 0.05
 LIMIT_SECONDS = 60.0
 MOVED, DRAINED, ADDED = "main", "hedge", "spare"
 START: Layout = {"a": [f"{VENUE}/{MOVED}"], "b": [f"{VENUE}/{DRAINED}"]}
+PATH = frozenset({"INTENTS", "ORDERS", "KV_CONTROL", "KV_LEASES"})
+"""Streams that an order to be placed waits for: its intent, its ledger, is the kill switch thrown, who owns the budget."""
 BESIDE = ("order_submission_cancels", "strangers")
-"""Consumers that no order to be placed waits for."""
+"""Consumers of them that it does not wait for."""
 
 Told = dict[str, Any]
 
@@ -112,8 +114,13 @@ async def leader_killed(ground: Ground) -> Told:
     await ground.nodes.start(name)
     await ground.nodes.healthy()
     took = {each.group: round((each.at - killed) * 1_000) for each in ground.nodes.elections() if each.at > killed}
-    ours = {group: took[group] for group in sorted(led & took.keys()) if not any(name in group for name in BESIDE)}
+    ours = {group: took[group] for group in sorted(led & took.keys()) if _is_waited_for(group)}
     return {"electedAfterMs": ours, "electedLastMs": max(ours.values(), default=0)}
+
+
+def _is_waited_for(group: str) -> bool:
+    stream, _, consumer = group.partition(" > ")
+    return stream in PATH and not consumer.startswith(BESIDE)
 
 
 async def nodes_rolled(ground: Ground) -> Told:
@@ -127,15 +134,16 @@ async def nodes_rolled(ground: Ground) -> Told:
 
 async def services_rolled(ground: Ground) -> Told:
     """Each process is replaced by one with keys of its own: both work at once until the new one is ready. Where another version runs, this
-    one takes over.
+    one takes over, its provision command first.
     """
     ground.fleet.tree = None
+    await ground.fleet.provision(ground.installation)
     await _all_replaced(ground)
     return {}
 
 
 async def services_rolled_back(ground: Ground) -> Told:
-    """As services_rolled, but to the other version."""
+    """As services_rolled, but to the other version: only to one that declares the same consumers."""
     ground.fleet.tree = ground.fleet.other
     await _all_replaced(ground)
     return {}

@@ -1,5 +1,6 @@
 """Provisioning on a real nats-server: created once, compared for ever, never rewritten."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.jetstream import Refusal
 from ordergate.runtime.provision import Resource, check, provision, resources
+from ordergate.runtime.pull import Pull
 from ordergate.trading.errors import StreamDrift
+from ordergate.trading.ids import StrategyName
 from ordergate.wire import streams, subjects
 from ordergate.wire.streams import BucketSpec, ConsumerSpec, StreamSpec
 from tests.integration.conftest import Connect
-from tests.integration.orders_at_hand import ACCOUNT, VENUE
+from tests.integration.orders_at_hand import ACCOUNT, BTC, VENUE
 
 ORDERS_SPEC = next(spec for spec in streams.streams() if spec.name == streams.ORDERS)
 CONTROL_SPEC = next(spec for spec in streams.buckets() if spec.name == streams.CONTROL)
@@ -24,6 +27,7 @@ def everything() -> tuple[Resource, ...]:
         streams=streams.streams(),
         buckets=streams.buckets(),
         consumers=(*streams.consumers(VENUE, ACCOUNT), streams.strangers_consumer()),
+        earlier=streams.earlier_consumers(VENUE, ACCOUNT),
     )
 
 
@@ -31,6 +35,18 @@ async def info(bus: Bus, name: str) -> dict[str, Any]:
     answer = await bus.jetstream.api(name)
     assert not isinstance(answer, Refusal)
     return answer
+
+
+async def take_one(bus: Bus, spec: ConsumerSpec) -> None:
+    """Be handed the next message, and do not acknowledge it."""
+    taken = asyncio.Event()
+    pull = Pull(
+        bus, stream=spec.stream, consumer=spec.durable, window=1, room=lambda: 1, take=lambda *_frame: taken.set()
+    )
+    await pull.start()
+    async with asyncio.timeout(5):
+        await taken.wait()
+    await pull.stop()
 
 
 async def test_creates_all_and_then_nothing(connected: Connect) -> None:
@@ -109,6 +125,35 @@ async def test_a_consumer_that_differs_is_refused(connected: Connect, change: di
     await provision(bus.jetstream, resources(streams=streams.streams(), consumers=(found,)))
     with pytest.raises(StreamDrift, match=rf"consumer risk-zetarium-main of INTENTS: {field} is "):
         await provision(bus.jetstream, everything())
+
+
+async def test_a_consumer_of_an_earlier_version_is_renewed_by_the_command_and_keeps_its_place(
+    connected: Connect,
+) -> None:
+    bus = await connected()
+    earlier = streams.earlier_consumers(VENUE, ACCOUNT)
+    await provision(bus.jetstream, resources(streams=streams.streams(), consumers=earlier))
+    await bus.jetstream.publish(
+        subjects.intent(VENUE, ACCOUNT, StrategyName("alpha"), subjects.IntentKind.PLACE, BTC), b"{}"
+    )
+    await take_one(bus, RISK_SPEC)
+    with pytest.raises(StreamDrift, match=r"of an earlier version: consumer risk-zetarium-main of INTENTS, .*; run "):
+        await check(bus.jetstream, resources(consumers=streams.consumers(VENUE, ACCOUNT)[::2], earlier=earlier))
+    renewed = await provision(bus.jetstream, everything())
+    assert {f"consumer {spec.durable} of INTENTS" for spec in earlier} <= set(renewed)
+    found = await info(bus, f"CONSUMER.INFO.INTENTS.{RISK_SPEC.durable}")
+    assert sorted(found["config"]["filter_subjects"]) == sorted(RISK_SPEC.filter_subjects)
+    assert (found["delivered"]["stream_seq"], found["num_ack_pending"]) == (1, 1)
+
+
+async def test_a_consumer_that_is_no_versions_is_not_renewed(connected: Connect) -> None:
+    bus = await connected()
+    strange = [replace(spec, max_ack_pending=1) for spec in streams.earlier_consumers(VENUE, ACCOUNT)]
+    await provision(bus.jetstream, resources(streams=streams.streams(), consumers=strange))
+    with pytest.raises(StreamDrift, match="max_ack_pending"):
+        await provision(bus.jetstream, everything())
+    found = await info(bus, f"CONSUMER.INFO.INTENTS.{RISK_SPEC.durable}")
+    assert sorted(found["config"]["filter_subjects"]) == sorted(strange[0].filter_subjects)
 
 
 @pytest.mark.parametrize(

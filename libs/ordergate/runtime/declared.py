@@ -15,6 +15,11 @@ def declared(installation: Installation) -> tuple[Resource, ...]:
         streams=streams.streams(replicas=replicas, audit_bytes_max=installation.bus.audit_bytes_max),
         buckets=streams.buckets(replicas=replicas),
         consumers=(*_consumers(installation), streams.strangers_consumer(replicas=replicas)),
+        earlier=[
+            spec
+            for account in installation.accounts
+            for spec in streams.earlier_consumers(account.venue_name, account.account_name, replicas=replicas)
+        ],
     )
 
 

@@ -1,7 +1,10 @@
-"""The declared streams, consumers and buckets on the real bus: created where absent, compared where present, never rewritten."""
+"""The declared streams, consumers and buckets on the real bus: created where absent, compared where present, never rewritten.
+
+One thing is changed, and by the command only: a consumer that is exactly what an earlier version declared becomes what this one declares.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ordergate.runtime.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, JetStream, Refusal
@@ -26,7 +29,10 @@ _CONSUMER_DEFAULTS: Config = {"max_waiting": 512, "replay_policy": "instant", "d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One thing on the bus: how it is asked for and how it should be. `name` is for people, e.g. `stream ORDERS`."""
+    """One thing on the bus: how it is asked for and how it should be. `name` is for people, e.g. `stream ORDERS`.
+
+    earlier: how versions before this one declared it.
+    """
 
     name: str
     info: str
@@ -34,6 +40,7 @@ class Resource:
     body: Config
     config: Config
     defaults: Mapping[str, Any]
+    earlier: tuple[Config, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,33 +57,48 @@ class Difference:
 
 
 def resources(
-    *, streams: Iterable[StreamSpec] = (), buckets: Iterable[BucketSpec] = (), consumers: Iterable[ConsumerSpec] = ()
+    *,
+    streams: Iterable[StreamSpec] = (),
+    buckets: Iterable[BucketSpec] = (),
+    consumers: Iterable[ConsumerSpec] = (),
+    earlier: Iterable[ConsumerSpec] = (),
 ) -> tuple[Resource, ...]:
     """In the order in which they can be created."""
-    return (*map(_stream, streams), *map(_bucket, buckets), *map(_consumer, consumers))
+    before: dict[tuple[str, str], tuple[Config, ...]] = {}
+    for spec in earlier:
+        before[spec.stream, spec.durable] = (*before.get((spec.stream, spec.durable), ()), _consumer(spec).config)
+    kept = (replace(_consumer(spec), earlier=before.get((spec.stream, spec.durable), ())) for spec in consumers)
+    return (*map(_stream, streams), *map(_bucket, buckets), *kept)
 
 
 async def provision(jetstream: JetStream, wanted: Sequence[Resource]) -> tuple[str, ...]:
-    """Create what is absent and return its names. Raises StreamDrift if anything present differs; then nothing was created."""
-    absent = await _compare(jetstream, wanted)
-    for resource in absent:
-        answer = await jetstream.api(resource.create, resource.body)
-        if isinstance(answer, Refusal):
-            raise StreamDrift(
-                f"{resource.name} cannot be created: {answer.description}; is there room on the bus's disk?"
-            )
+    """Create what is absent, renew what an earlier version declared, and return the names of both. Raises StreamDrift if anything else
+
+    differs; then nothing was changed.
+    """
+    seen = await _compare(jetstream, wanted)
+    for resource in seen.absent:
+        await _write(jetstream, resource, "created", resource.body)
+    for resource in seen.of_before:
+        await _write(jetstream, resource, "renewed", {**resource.body, "action": "update"})
     # Two of these commands may run at once: what counts is how it stands in the end.
     await check(jetstream, wanted)
-    return tuple(resource.name for resource in absent)
+    return tuple(resource.name for resource in (*seen.absent, *seen.of_before))
+
+
+async def _write(jetstream: JetStream, resource: Resource, done: str, body: Config) -> None:
+    answer = await jetstream.api(resource.create, body)
+    if isinstance(answer, Refusal):
+        raise StreamDrift(f"{resource.name} cannot be {done}: {answer.description}; is there room on the bus's disk?")
 
 
 async def check(jetstream: JetStream, wanted: Sequence[Resource]) -> None:
-    """Raises StreamDrift naming every difference; an absent resource is one."""
-    absent = await _compare(jetstream, wanted)
-    if absent:
-        raise StreamDrift(
-            "not on the bus: " + ", ".join(resource.name for resource in absent) + "; run python -m services.provision"
-        )
+    """Raises StreamDrift naming every difference; an absent resource is one, and one of an earlier version."""
+    seen = await _compare(jetstream, wanted)
+    found = {"not on the bus": seen.absent, "of an earlier version": seen.of_before}
+    told = [f"{how}: {', '.join(each.name for each in which)}" for how, which in found.items() if which]
+    if told:
+        raise StreamDrift(f"{'; '.join(told)}; run python -m services.provision")
 
 
 def differences(resource: Resource, found: Config) -> tuple[Difference, ...]:
@@ -89,20 +111,35 @@ def differences(resource: Resource, found: Config) -> tuple[Difference, ...]:
     )
 
 
-async def _compare(jetstream: JetStream, wanted: Sequence[Resource]) -> list[Resource]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What is not as declared and can be made so."""
+
+    absent: Sequence[Resource]
+    of_before: Sequence[Resource]
+
+
+async def _compare(jetstream: JetStream, wanted: Sequence[Resource]) -> _Seen:
     absent: list[Resource] = []
+    of_before: list[Resource] = []
     drift: list[Difference] = []
     for resource in wanted:
         answer = await jetstream.api(resource.info)
         if not isinstance(answer, Refusal):
-            drift += differences(resource, answer["config"])
+            unlike = differences(resource, answer["config"])
+            if unlike and any(
+                not differences(replace(resource, config=config), answer["config"]) for config in resource.earlier
+            ):
+                of_before.append(resource)
+            else:
+                drift += unlike
         elif answer.error_code in {STREAM_NOT_FOUND, CONSUMER_NOT_FOUND}:
             absent.append(resource)
         else:
             raise BusUnavailable(f"{resource.name} cannot be read: {answer.description}")
     if drift:
         raise StreamDrift("; ".join(map(str, drift)))
-    return absent
+    return _Seen(absent=absent, of_before=of_before)
 
 
 def _normal(config: Config, defaults: Mapping[str, Any]) -> Config:

@@ -209,6 +209,27 @@ def consumers(venue: VenueName, account: AccountName, *, replicas: int = 1) -> t
     )
 
 
+def earlier_consumers(venue: VenueName, account: AccountName, *, replicas: int = 1) -> tuple[ConsumerSpec, ...]:
+    """As versions before this one declared those that have changed since. Only an upgrade changes a filter, and keeps the consumer's place.
+
+    Where a kind goes to another consumer, that one comes first: for a moment both are handed it, never neither.
+    """
+    place = (IntentKind.PLACE, IntentKind.CLOSE)
+    cancel = (IntentKind.CANCEL, IntentKind.CANCEL_ALL, IntentKind.REPLACE)
+    return (
+        replace(
+            risk_consumer(venue, account, replicas=replicas),
+            description="place and close intents, decided one at a time",
+            filter_subjects=subjects.intents_of(venue, account, *place),
+        ),
+        replace(
+            cancels_consumer(venue, account, replicas=replicas),
+            description="cancel, cancel_all and replace intents",
+            filter_subjects=subjects.intents_of(venue, account, *cancel),
+        ),
+    )
+
+
 def risk_consumer(venue: VenueName, account: AccountName, *, replicas: int = 1) -> ConsumerSpec:
     """What needs a decision. Few in flight: risk decides one at a time, and each must be decided inside the ack wait."""
     return ConsumerSpec(
