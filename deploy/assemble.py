@@ -99,6 +99,8 @@ def code(root: Path) -> None:
     command.chmod(0o755)
     for volume in VOLUMES:
         (root / "var/lib/ordergate" / volume).mkdir(parents=True)
+    for folder in [root / "var/lib/ordergate", *(root / "var/lib/ordergate").rglob("*")]:
+        os.chown(folder, USER, USER)  # a named volume that is mounted over it takes its owner
 
 
 def compile_tree(folder: Path) -> None:

@@ -22,15 +22,25 @@ from ordergate.client import connect
 from ordergate.runtime.server import free_port
 from ordergate.simulator.oracle import OrderId
 from ordergate.trading.ids import AccountName, ClientOrderId
-from tests.containers.contents import unlike
-from tests.containers.engine import Failed, Project, image_bytes, missing, run
-from tests.containers.trader import ACCOUNT, STRATEGY, VENUE, Bus, connected, fill_of, inbox_of, place
+from tests.containers.contents import layers, unlike
+from tests.containers.engine import Failed, Project, compose_command, composes, image_bytes, missing, run
+from tests.containers.trader import (
+    ACCOUNT,
+    STRATEGY,
+    VENUE,
+    Bus,
+    connected,
+    fill_of,
+    inbox_of,
+    is_let_in_without_identity,
+    place,
+)
 from tests.otlp_receiver import OtlpReceiver, otlp_receiver
 
 IMAGE = "ordergate:docker-test"
 FIRST_FILL_SECONDS_MAX = 20.0
 BUS_IMAGE = "nats:2.15-alpine"
-BUS_TESTS = ("ledger", "publisher", "provision", "lanes", "shelf")
+BUS_TESTS = ("ledger", "publisher", "provision", "lanes", "shelf", "feed", "connection", "client")
 IMAGE_BYTES_MAX = 200_000_000
 START_SECONDS = 120.0
 RESTART_SECONDS = 60.0
@@ -61,6 +71,7 @@ def main() -> int:
         return 0
     done = Run()
     try:
+        _read_by_compose(done)
         _build(done)
         asyncio.run(_trade(done))
         _test_bus(done)
@@ -71,6 +82,15 @@ def main() -> int:
     differences = done.figures.pop("differences", None)
     print(json.dumps({**done.figures, "faults": len(done.faults), "differences": differences}))
     return 1 if done.faults or differences != 0 else 0
+
+
+def _read_by_compose(done: Run) -> None:
+    """Every compose that is here takes the file, with all its profiles."""
+    profiles = ("--profile", "observability", "--profile", "tools")
+    for compose in composes():
+        run(*compose, *profiles, "config", "--quiet")
+    done.figures["compose"] = run(*compose_command(), "version").splitlines()[0].strip()
+    done.say(f"{len(composes())} compose here take the file; {done.figures['compose']} runs it")
 
 
 def _build(done: Run) -> None:
@@ -88,11 +108,17 @@ def _build(done: Run) -> None:
 def _build_again(done: Run) -> None:
     again = f"{IMAGE}-again"
     run("docker", "build", "--no-cache", "--file", "deploy/Dockerfile", "--tag", again, ".")
-    found = unlike(IMAGE, again)
+    first, second = layers(IMAGE), layers(again)
+    found = [] if first == second else unlike(IMAGE, again)
     run("docker", "image", "rm", again)
-    done.figures["filesUnlike"] = len(found)
-    done.say(f"built again without the cache: {len(found)} files are not the same {' '.join(found[:10])}")
-    if found:
+    done.figures |= {
+        "layers": second,
+        "layersUnlike": sum(one != other for one, other in zip(first, second, strict=True)),
+    }
+    done.say(
+        f"built again without the cache: {done.figures['layersUnlike']} of {len(second)} layers differ {' '.join(found[:10])}"
+    )
+    if first != second:
         done.faults.append("two builds of one tree are not the same")
 
 
@@ -143,6 +169,8 @@ async def _up_and_down(done: Run, project: Project, receiver: OtlpReceiver, fold
         done.figures["upSeconds"] = round(time.monotonic() - began, 1)
         if done.figures["firstFillSeconds"] > FIRST_FILL_SECONDS_MAX:
             done.faults.append(f"the first fill took longer than {FIRST_FILL_SECONDS_MAX} s")
+        if await is_let_in_without_identity(bus):
+            done.faults.append("the bus lets in who has no identity")
         await _find_trace(done, receiver, orders[0])
         done.figures["restartSeconds"] = {}
         for service in KILLED:
@@ -172,10 +200,7 @@ async def _bus(project: Project, folder: Path, starting: asyncio.Task[str]) -> B
         await asyncio.sleep(0.2)
     authority = await asyncio.to_thread(project.read, "prepare", AUTHORITY, folder / "authority.pem")
     url = f"tls://localhost:{project.environment['ORDERGATE_NATS_PORT']}"
-    try:
-        seed = await asyncio.to_thread(project.read, "prepare", SEED, folder / "bus.nk")
-    except Failed:  # a bus that asks for no identity
-        return Bus(url=url, authority=authority, options={})
+    seed = await asyncio.to_thread(project.read, "prepare", SEED, folder / "bus.nk")
     seed.chmod(0o400)
     return Bus(url=url, authority=authority, options={"nkeys_seed": str(seed), "inbox_prefix": inbox_of(seed)})
 

@@ -1,13 +1,14 @@
-"""What an image holds, file by file: two builds of one commit must not differ."""
+"""What an image holds: two builds of one commit must not differ, and where they do, which files it is."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+
+from tests.containers.engine import run
 
 Entry = tuple[int, int, str, str, int]
 """Mode, owner, where a link leads, hash of the content, date."""
@@ -17,7 +18,7 @@ def contents(image: str) -> dict[tuple[int, str], Entry]:
     """By layer and path."""
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "image.tar"
-        subprocess.run(["docker", "save", "--output", str(saved), image], check=True)
+        run("docker", "save", "--output", str(saved), image)
         with tarfile.open(saved) as archive:
             manifest = json.load(_opened(archive, "manifest.json"))
             layers: list[str] = manifest[0]["Layers"]
@@ -29,17 +30,18 @@ def contents(image: str) -> dict[tuple[int, str], Entry]:
             }
 
 
+def layers(image: str) -> list[str]:
+    """The digest of each: of the bytes of its tar file, in which names, owners, modes and dates stand too."""
+    told: list[str] = json.loads(run("docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
+    return told
+
+
 def unlike(first: str, second: str) -> list[str]:
-    """The paths of which content, mode, owner or link are not the same."""
+    """The paths of which content, mode, owner, link or date are not the same."""
     one, other = contents(first), contents(second)
-    names = sorted(one.keys() | other.keys())
-    return [
-        path for number, path in names if _but_date(one.get((number, path))) != _but_date(other.get((number, path)))
-    ]
-
-
-def _but_date(entry: Entry | None) -> Entry | None:
-    return None if entry is None else (*entry[:4], 0)
+    return sorted(
+        {path for number, path in one.keys() | other.keys() if one.get((number, path)) != other.get((number, path))}
+    )
 
 
 def _entry(layer: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:

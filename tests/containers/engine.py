@@ -48,13 +48,21 @@ def missing() -> str | None:
     return None if compose_command() else "no compose"
 
 
-def compose_command() -> tuple[str, ...]:
-    """`docker compose` where it is installed, else docker-compose, else nothing."""
-    try:
+def composes() -> list[tuple[str, ...]]:
+    """Every compose that is installed: `docker compose`, docker-compose."""
+    found: list[tuple[str, ...]] = []
+    with contextlib.suppress(Failed):
         run("docker", "compose", "version")
-    except Failed:
-        return ("docker-compose",) if shutil.which("docker-compose") else ()
-    return ("docker", "compose")
+        found.append(("docker", "compose"))
+    if shutil.which("docker-compose") is not None:
+        found.append(("docker-compose",))
+    return found
+
+
+def compose_command() -> tuple[str, ...]:
+    """The one that COMPOSE names ("docker compose", "docker-compose"), else the first that is installed, else nothing."""
+    wanted = tuple(os.environ.get("COMPOSE", "").split())
+    return wanted or next(iter(composes()), ())
 
 
 @dataclass(slots=True)

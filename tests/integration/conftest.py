@@ -12,6 +12,7 @@ from ordergate.runtime.jetstream import Limits
 from ordergate.runtime.provision import provision, resources
 from ordergate.runtime.server import EmbeddedServer
 from ordergate.wire import streams
+from tests.containers.engine import missing
 from tests.integration.orders_at_hand import ACCOUNT, VENUE
 
 Connect = Callable[..., Awaitable[Bus]]
@@ -33,6 +34,8 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 def _in_a_container(folder: Path, image: str) -> Iterator[EmbeddedServer]:
     from tests.integration.bus_image import ContainerServer  # noqa: PLC0415 - only who has an engine needs its client
 
+    if missing() == "no engine":
+        pytest.skip("no engine")
     running = ContainerServer(folder / "bus", image=image)
     running.start()
     try:

@@ -265,6 +265,13 @@ def test_secrets_are_files_never_environment(overlay: Rendered) -> None:
             assert not any("secretKeyRef" in each.get("valueFrom", {}) for each in container.get("env", ())), name
 
 
+def test_without_its_secrets_nothing_starts(overlay: Rendered) -> None:
+    """Identities above all: a bus without its authorization would let in everybody."""
+    for name, workload in overlay.workloads().items():
+        assert not any(secret.get("optional", False) for secret in secrets_of(workload)), name
+    assert "nats-authorization" in {each["name"] for each in secrets_of(overlay.one("StatefulSet", "nats"))}
+
+
 def test_secret_files_are_read_by_their_own_group_alone(overlay: Rendered) -> None:
     for name, workload in overlay.workloads().items():
         modes = {secret["defaultMode"] for secret in secrets_of(workload)}
