@@ -19,6 +19,9 @@ out of the picture and stands in the table below it.
 
 An order that replaces another (`replaces`) has a life of its own in this picture, and so has the one that it replaces: that one's cancel
 is asked for, and whether it ended the venue's answer, or a read, says (docs/decisions/0009).
+
+So has every order of a list (`list`): they are approved and sent together, and one that ended before all were written ahead ends the
+others unsent (docs/decisions/0010).
 """
 
 _CORRECTIONS = """
