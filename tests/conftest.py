@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 # A slow machine is no failure, and a claim that fails must fail again: the same examples on every run.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_sessionstart() -> None:
+    """There is no loop but a test's own. Else pytest-asyncio makes one that nobody closes, the first test that runs a loop by itself drops it, and
+    any test after that is blamed for it, whenever it is collected.
+    """
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)

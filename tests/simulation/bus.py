@@ -317,6 +317,11 @@ class SimBus:
             case "STREAM", "UPDATE":
                 self.streams[rest[0]].config.update(body)
                 return self._stream_info(rest[0])
+            case "STREAM", "DELETE":
+                del self.streams[rest[0]], self.consumers[rest[0]]
+                self._streams_of.clear()
+                self._consumers_of.clear()
+                return {"success": True}
             case "STREAM", "PURGE":
                 self.streams[rest[0]].purge()
                 return {"success": True}
