@@ -1,9 +1,7 @@
-"""`python -m bench.shards`: as fast as orders end, with one shard and with two, on this machine, and what an account costs that does nothing.
-
-The last line is the result as JSON; docs/scaling.md computes from it.
+"""`python -m bench.shards`: as fast as orders end, with one shard and with two, on this machine. The last line is the result as JSON.
 
 The same four accounts, the same load, the same bus: one process of each service serves all, or two processes of each serve two. ORDERS (1,500, of a
-run), ROUNDS (2, of both in turn), IDLE (4,12: numbers of accounts, the first to fit, the second to check).
+run), ROUNDS (2, of both in turn). What a shard costs at a given load is measured here too, for `bench.scaling check`.
 """
 
 import asyncio
@@ -13,7 +11,9 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
@@ -22,10 +22,12 @@ from bench.figures import cpu_seconds, now_ns, rss_mb
 from bench.installation import ACCOUNTS, CALLS_A_MINUTE, DEEP_MARKET, ROOT, VENUE
 from bench.load import LIMIT_SECONDS, Unfinished, publish_as_they_end
 from bench.orders import MIX, plan, watching
+from bench.scaling import Point
 from ordergate.runtime import connection
 from ordergate.runtime.server import EmbeddedServer
 from services.development import Development
 from tests.cluster.fleet import Fleet, Layout, fleet
+from tests.cluster.load import loading
 
 PLACES = [f"{VENUE}/{account}" for account in ACCOUNTS]
 LAYOUTS: Mapping[str, Layout] = {
@@ -33,7 +35,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "twoShards": {"a": PLACES[:2], "b": PLACES[2:]},
 }
 WARM_UP = 60
-IDLE_SECONDS = 12.0
+WARM_UP_SECONDS = 3.0
 
 
 async def measure(orders: int, rounds: int) -> dict[str, object]:
@@ -53,26 +55,38 @@ async def measure(orders: int, rounds: int) -> dict[str, object]:
     }
 
 
-async def idle(accounts: int) -> dict[str, float]:
-    """The services of one shard with so many accounts and no order: CPU seconds a second, resident MB."""
+async def costs_of(accounts: int, rates: Sequence[float], seconds: float) -> list[Point]:
+    """One shard of so many accounts with market orders at each steady rate in turn, spread over all accounts."""
     home = _home()
     server = EmbeddedServer(home / "bus")
     server.start()
-    names = tuple(f"idle-{number}" for number in range(accounts))
+    names = tuple(f"account-{number}" for number in range(accounts))
     try:
         async with fleet(home, server.url, _development(names), replicas=1) as ships:
+            _give_money(home)
             await ships.start({"a": [f"{VENUE}/{name}" for name in names]}, shards=("a",))
-            before, bus_before = _cpu(list(ships.pids.values())), cpu_seconds(server.pid)
-            await asyncio.sleep(IDLE_SECONDS)
-            return {
-                "accounts": accounts,
-                "servicesCpu": round((_cpu(list(ships.pids.values())) - before) / IDLE_SECONDS, 3),
-                "busCpu": round((cpu_seconds(server.pid) - bus_before) / IDLE_SECONDS, 3),
-                "servicesMb": round(sum(rss_mb(pid) for pid in ships.pids.values())),
-            }
+            return [await _cost(ships, server, names, rate, seconds) for rate in rates]
     finally:
         server.stop()
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+
+
+async def _cost(ships: Fleet, server: EmbeddedServer, names: Sequence[str], rate: float, seconds: float) -> Point:
+    pids = list(ships.pids.values())
+    async with AsyncExitStack() as stack:
+        if rate:
+            await stack.enter_async_context(loading(server.url, names, strategy=f"steady-{rate:.0f}", per_second=rate))
+        await asyncio.sleep(WARM_UP_SECONDS)
+        began, services, bus = time.monotonic(), _cpu(pids), cpu_seconds(server.pid)
+        await asyncio.sleep(seconds)
+        took = time.monotonic() - began
+        return Point(
+            accounts=len(names),
+            orders_per_second=rate,
+            services=(_cpu(pids) - services) / took,
+            bus=(cpu_seconds(server.pid) - bus) / took,
+            mb=sum(rss_mb(pid) for pid in pids),
+        )
 
 
 def _home() -> Path:
@@ -132,16 +146,9 @@ def _give_money(home: Path) -> None:
     path.write_text(json.dumps(document))
 
 
-async def _measure_all(orders: int, rounds: int, idle_accounts: Sequence[int]) -> None:
-    quiet = [await idle(count) for count in idle_accounts]
-    loaded = await measure(orders, rounds) if rounds else {}
-    print(json.dumps({**loaded, "idle": quiet}))
-
-
 def main() -> int:
     orders, rounds = int(os.environ.get("ORDERS", "1500")), int(os.environ.get("ROUNDS", "2"))
-    counts = [int(count) for count in os.environ.get("IDLE", "4,12").split(",") if count]
-    uvloop.run(_measure_all(orders, rounds, counts))
+    print(json.dumps(uvloop.run(measure(orders, rounds))))
     return 0
 
 
