@@ -49,7 +49,7 @@ bench: env  ## measure, beside ccxt and the bare floors; the last line is the re
 	@$(PYTHON) -I requirements/environment.py bench
 	@$(BIN)/python -m bench
 
-simulate: env  ## run histories from seeds on virtual time: VENUE=zetarium|binance-spot|binance-futures SEEDS=n FIRST_SEED=m, or SEED=n to read one; the last line is the result as JSON
+simulate: env  ## run histories from seeds on virtual time: VENUE=zetarium|binance-spot|binance-futures ENTRY=socket SEEDS=n FIRST_SEED=m, or SEED=n to read one; the last line is the result as JSON
 	@PYTHONPATH=libs:. $(BIN)/python -m tests.simulation
 
 chaos: env  ## kill, freeze, cut and fill up a running system, then judge: ROUNDS=n SEED=n VENUE=name ENTRY=socket KINDS=a,b; the last line is the result as JSON

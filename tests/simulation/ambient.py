@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Never
 
-from ordergate.access import streaming
+from ordergate.access import sockets, streaming
 from ordergate.runtime import control, feed, lane, lean, ordered, pull
 from ordergate.wire import codec, gate
 from services.fill_streaming import handlers as fill_handlers
@@ -78,6 +78,7 @@ def simulated(*, feed_pace_seconds: float = 0.05) -> Iterator[None]:
         *_PACES,
         (feed, "PACE_SECONDS", feed_pace_seconds),
         (streaming, "connect", open_socket),
+        (sockets, "connect", open_socket),
         *(
             (reader, name, known)
             for name, readers in _READERS

@@ -7,6 +7,7 @@ assumed of a venue is kept here too: a read is never older than STALE_MS_MAX and
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any, Protocol, cast
 
@@ -24,6 +25,7 @@ from ordergate.ports.stream import PrivateStream
 from ordergate.ports.venue import (
     Declaration,
     Market,
+    OrderEntry,
     Outcome,
     PlacesLists,
     Priority,
@@ -33,8 +35,11 @@ from ordergate.ports.venue import (
     Trading,
     WriteAhead,
 )
+from ordergate.simulator.binance.delivery import GOING_AWAY
+from ordergate.simulator.binance.frames import Frame
 from ordergate.simulator.binance.front import BinanceVenue
-from ordergate.simulator.binance.sockets import Channel, Line, admit, open_channel
+from ordergate.simulator.binance.session import Session
+from ordergate.simulator.binance.sockets import API_PATHS, Channel, admit, open_channel
 from ordergate.simulator.clock import VenueClock as SimulatorClock
 from ordergate.simulator.config import AccountConfig, BinanceLimitsConfig, KeyConfig, SimulatorConfig
 from ordergate.simulator.dialects import build_venue
@@ -46,8 +51,10 @@ from ordergate.trading.ids import AccountName, ClientOrderId, Symbol, VenueOrder
 from ordergate.trading.order import OrderRequest
 from ordergate.venues.registry import OpenReading, open_market, open_reading, open_stream, open_trading, stream_url
 from tests.simulation.loop import EPOCH_MS, Node, Scheduler
+from tests.simulation.pipes import FarEnd
+from tests.simulation.plan import PROVES_NOTHING
 from tests.simulation.venue import Arrival, Note, VenueFaults
-from tests.simulation.wires import Wire, orders_named
+from tests.simulation.wires import Wire, names_in, orders_named
 
 TICK_SECONDS = 0.35
 """So often the crowd and the market streams are looked after, whoever asks or does not."""
@@ -55,7 +62,13 @@ LATE_SHARE = 0.3
 LIMIT = 1_000_000
 PORT_MIN = 20_000
 NEVER_EXECUTED = {"binance-spot": "-1008", "binance-futures": "-1016"}
-PROVES_NOTHING = ("-1000", "-1007")
+OK = 200
+BROKEN_SHARE, BROKEN_WITHIN_MS = 0.5, 4_000
+"""So many connections of the WebSocket API break, each so soon, where orders go over them."""
+_CANCELING = frozenset({"order.cancel", "order.cancelReplace"})
+_PLACING = frozenset(
+    {"order.place", "order.cancelReplace", *(f"orderList.place.{kind}" for kind in ("oco", "oto", "otoco"))}
+)
 _REPLACE = "/api/v3/order/cancelReplace"
 _LISTS = frozenset({f"/api/v3/orderList/{kind}" for kind in ("oco", "oto", "otoco")})
 _ORDERS = frozenset({"/api/v3/order", _REPLACE, "/fapi/v1/order", "/fapi/v1/algoOrder"}) | _LISTS
@@ -94,6 +107,7 @@ class SimulatedBinance:
         stream_faults: FaultPlan,
         offset_ms: int,
         note: Note,
+        entry: OrderEntry = OrderEntry.REST,
     ) -> None:
         front = build_venue(config)
         if not isinstance(front, BinanceVenue):
@@ -106,6 +120,7 @@ class SimulatedBinance:
         self.draw = scheduler.draws("venue")
         self.on_the_way = 0  # requests that change something and have not arrived yet
         self.bugs: list[Exception] = []
+        self._breaks_sockets = entry is OrderEntry.SOCKET
         self._front = front
         self._seed = config.seed
         self._lag = VenueFaults(stale_ms_max=faults.stale_ms_max, trade_late_ms_max=faults.trade_late_ms_max)
@@ -121,6 +136,7 @@ class SimulatedBinance:
     def calm(self) -> None:
         """Faults end. A venue's reads still lag: that is how it is, not a fault."""
         self.faults = self._lag
+        self._breaks_sockets = False
         self._stream_faults.replace(FaultPlan())
 
     def move(self, symbol: str, share: Decimal) -> None:
@@ -159,17 +175,78 @@ class SimulatedBinance:
         return self._front.refuse_by_limit(1 + int(self.draw.random() * 2), banned=self.draw.random() < 0.2)
 
     def refuse_connection(self, request: Request) -> Response | None:
+        if self._breaks_sockets and self.draw.random() < self.faults.throttled:
+            return self.throttled()
         return admit(self._front, request, self._clock.now_ms())
 
-    def open_channel(self, line: Line, request: Request) -> Channel:
-        return open_channel(
+    def open_channel(self, line: FarEnd, request: Request) -> Channel:
+        if request.path not in API_PATHS:
+            return open_channel(
+                self._front,
+                line,
+                request,
+                faults=self._stream_faults,
+                clock=self._clock,
+                note=self._note_frame,
+                report=self.bugs.append,
+            )
+        session = WatchedSession(
             self._front,
             line,
-            request,
             faults=self._stream_faults,
             clock=self._clock,
-            note=lambda call, _name, status: self.note("venue", f"{call} arrives: {status}"),
+            address=request.address,
+            shows_limits=True,
+            note=self._note_frame,
             report=self.bugs.append,
+        )
+        session.before, session.carried = self._before, partial(self._keep_frame, line)
+        if self._breaks_sockets and self.draw.random() < BROKEN_SHARE:
+            line.later(int(self.draw.random() * BROKEN_WITHIN_MS), partial(self._break, line, session))
+        return session
+
+    def _break(self, line: FarEnd, session: Session) -> None:
+        """Cut, ended, deaf and mute with and without pings, or ended with notice."""
+        if not self._breaks_sockets:
+            return
+        match self.draw.randrange(5):
+            case 0:
+                line.cut()
+            case 1:
+                line.close(GOING_AWAY)
+            case 2 | 3 as silence:
+                line.mute(pings=silence == 2)
+            case _:
+                session.shut_down()
+                line.later(int(self.draw.random() * 2_000), partial(line.close, GOING_AWAY))
+        self.note("venue", "a connection of the WebSocket API breaks")
+
+    def _note_frame(self, call: str, _name: str | None, status: int) -> None:
+        self.note("venue", f"{call} arrives: {status}")
+
+    def _before(self, frame: Frame) -> None:
+        now_ms = self._clock.now_ms()
+        self._front.advance(now_ms)
+        if frame.method in _CANCELING:
+            named = self._front.named_by(f"WS {frame.method}", frame.parameters)
+            self._squeeze_order(named.order_id or int(frame.parameters.get("cancelOrderId", 0)), now_ms)
+
+    def _keep_frame(self, line: FarEnd, frame: Frame, response: Response) -> None:
+        sent, said = line.sent(frame.id.decode().strip('"')), frame.parameters
+        if frame.method not in _PLACING or sent is None:
+            return
+        self.arrivals.extend(
+            Arrival(
+                account=AccountName(said.get("apiKey", "").removesuffix("Trading")),
+                client_order_id=ClientOrderId(name),
+                timestamp_ms=int(said["timestamp"]),
+                sender=line.sender,
+                knowing=sent.knowing,
+                sent_at=sent.at,
+                arrived_at=self.scheduler.now,
+                executed=response.status == OK,
+            )
+            for name in names_in(said)
         )
 
     def _tick(self) -> None:
@@ -178,10 +255,13 @@ class SimulatedBinance:
 
     def _squeeze(self, request: Request, now_ms: int) -> None:
         """The market takes an order just before its cancel arrives."""
-        if self.faults.squeezed and self.draw.random() < self.faults.squeezed:
-            order_id = self._front.named(request).order_id or _replaced(request.query)
-            if order_id is not None and self._front.fill(order_id, now_ms):
-                self.note("venue", f"order {order_id} is filled before its cancel")
+        self._squeeze_order(self._front.named(request).order_id or _replaced(request.query), now_ms)
+
+    def _squeeze_order(self, order_id: int | None, now_ms: int) -> None:
+        if not self.faults.squeezed or self.draw.random() >= self.faults.squeezed:
+            return
+        if order_id and self._front.fill(order_id, now_ms):
+            self.note("venue", f"order {order_id} is filled before its cancel")
 
     def _sight(self) -> Sight | None:
         stale, late = self.faults.stale_ms_max, self.faults.trade_late_ms_max
@@ -210,6 +290,19 @@ class SimulatedBinance:
             )
             for name in names
         )
+
+
+class WatchedSession(Session):
+    """One that tells what it is about to carry out, and what came of it."""
+
+    before: Callable[[Frame], None]
+    carried: Callable[[Frame, Response], None]
+
+    def _answer(self, frame: Frame, received_ms: int, sight: Sight | None) -> Response:
+        self.before(frame)
+        response = super()._answer(frame, received_ms, sight)
+        self.carried(frame, response)
+        return response
 
 
 class Network:
@@ -324,6 +417,7 @@ class RealClients:
     venue: SimulatedBinance
     request_seconds: float
     budget_seconds: Callable[[], float]
+    entry: OrderEntry = OrderEntry.REST
     _ports: int = field(default=PORT_MIN, init=False)
 
     async def trading(
@@ -343,7 +437,7 @@ class RealClients:
         opening = self._opening(
             process, account, "Trading", knowing=lambda name: name in asked and is_killed(asked[name])
         )
-        client = open_trading(self.venue.declaration.venue, replace(opening, budget=share))
+        client = open_trading(self.venue.declaration.venue, replace(opening, budget=share, order_entry=self.entry))
         await client.start()
         return noticed(client, asked)
 

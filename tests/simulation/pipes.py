@@ -5,17 +5,32 @@ Frames keep their order. What is sent in a partition is lost, and the connection
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
+from typing import Any
+
+import orjson
 
 from ordergate.access.http import Origin
 from ordergate.access.websocket import HandshakeRefused, SocketLimits
 from ordergate.simulator.binance.sockets import Channel
 from tests.simulation.loop import Node, NodeLoop, RealWorld
 
+CHANGING = ("order.", "openOrders.", "orderList.")
+"""How the methods of requests begin that change something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One request that may change something, when it left. at: world seconds; knowing: its sender knew that the kill switch stops this order."""
+
+    at: float
+    knowing: bool
+
 
 class Pipe:
-    """The client's end."""
+    """The client's end. named: the orders that a request would make, by its parameters; knowing: of the order of this client id; on_the_way: told +1 and -1 for each request that may change something."""
 
     def __init__(
         self,
@@ -26,8 +41,15 @@ class Pipe:
         hear: Callable[[bytes], None],
         lost: Callable[[str], None],
         now: Callable[[], float],
+        named: Callable[[Mapping[str, str]], Sequence[str]],
+        knowing: Callable[[str], bool],
+        on_the_way: Callable[[int], None],
     ) -> None:
         self.node = node
+        self.sent: dict[str, Sent] = {}  # by their names
+        self.on_the_way = on_the_way
+        self._named = named
+        self._knowing = knowing
         self.channel: Channel | None = None
         self.far = FarEnd(self)
         self.is_cut = is_cut
@@ -45,6 +67,7 @@ class Pipe:
         if not self.is_open or not self.node.effect():
             return False
         if not self._loses():
+            self._note(orjson.loads(text))
             self.node.scheduler.at(self._seconds, self._arrive, text)
         return True
 
@@ -91,7 +114,14 @@ class Pipe:
         # A venue that a goodbye does not reach finds out by itself.
         self.node.scheduler.at(self._seconds, self.leave)
 
+    def _note(self, document: dict[str, Any]) -> None:
+        if str(document.get("method")).startswith(CHANGING):
+            knowing = any(map(self._knowing, self._named(document["params"])))
+            self.sent[document["id"]] = Sent(at=self.node.scheduler.now, knowing=knowing)
+        self.on_the_way(1)
+
     def _arrive(self, text: bytes) -> None:
+        self.on_the_way(-1)
         if self.is_served and self.channel is not None:
             self.channel.receive(text)
 
@@ -125,7 +155,8 @@ class FarEnd:
 
     def later(self, delay_ms: int, action: Callable[[], None], *, outlives: bool = False) -> None:
         if outlives:
-            self._pipe.node.scheduler.at(delay_ms / 1000, action)
+            self._pipe.on_the_way(1)
+            self._pipe.node.scheduler.at(delay_ms / 1000, self._act_late, action)
         else:
             self._pipe.node.scheduler.at(delay_ms / 1000, self._act, action)
 
@@ -140,6 +171,19 @@ class FarEnd:
     def cut(self) -> None:
         if self._pipe.is_served:
             self._pipe.end("reset")
+
+    @property
+    def sender(self) -> str:
+        """Who is at the other end."""
+        return self._pipe.node.name
+
+    def sent(self, name: str) -> "Sent | None":
+        """What is known of the request of that name."""
+        return self._pipe.sent.get(name)
+
+    def _act_late(self, action: Callable[[], None]) -> None:
+        self._pipe.on_the_way(-1)
+        action()
 
     def _act(self, action: Callable[[], None]) -> None:
         if self._pipe.is_served:

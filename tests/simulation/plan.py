@@ -10,7 +10,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from ordergate.ports.venue import Declaration, IdScope
+from ordergate.ports.venue import Declaration, IdScope, OrderEntry
 from ordergate.simulator.faults import FaultPlan, FaultRule
 from ordergate.trading.ids import AccountName, StrategyName, Symbol, VenueName
 from ordergate.venues.registry import find_venue
@@ -31,6 +31,13 @@ STALE_MS_MAX = 900
 """Of a read at Binance: less than the second that its settle has for it."""
 LONG_MS, LONGER_MS = 8_000, 30_000
 PLACING = frozenset({IntentKind.PLACE, IntentKind.REPLACE})
+NEVER_EXECUTED_SPOT = "-1008"
+PROVES_NOTHING = ("-1000", "-1007")
+SOCKET_CALLS = (
+    "WS order.place", "WS order.cancel", "WS openOrders.cancelAll", "WS order.cancelReplace",
+    "WS orderList.place.oco", "WS orderList.place.oto", "WS orderList.place.otoco",
+)  # fmt: skip
+"""What changes something, as a connection of the WebSocket API calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +120,24 @@ class Plan:
     slow_budget: float  # chance that a request waits long for budget
     feed_pace_seconds: float  # how far behind followers of the ledger may be
     stream_faults: FaultPlan = field(default_factory=FaultPlan)
+    entry: OrderEntry = OrderEntry.REST
 
     @property
     def orders(self) -> int:
         return sum(1 for ask in self.asks if ask.kind in PLACING and ask.is_first and ask.garbage is None)
 
 
-def draw_plan(seed: int, venue: VenueName = ZETARIUM) -> Plan:
-    """The same seed has another history at each venue."""
+def draw_plan(seed: int, venue: VenueName = ZETARIUM, entry: OrderEntry = OrderEntry.REST) -> Plan:
+    """The same seed has another history at each venue. By the socket the same is asked and goes wrong, and what befalls requests there."""
+    plan = _draw_at(seed, venue)
+    if entry is OrderEntry.REST:
+        return plan
+    drawn = Random(f"plan:{venue}:{entry}:{seed}")  # noqa: S311
+    rules = (*plan.stream_faults.rules, *_socket_rules(drawn, plan.venue_faults))
+    return replace(plan, entry=entry, stream_faults=FaultPlan(seed=seed, rules=rules))
+
+
+def _draw_at(seed: int, venue: VenueName) -> Plan:
     if venue == ZETARIUM:
         return _draw(seed, Random(f"plan:{seed}"))  # noqa: S311 - a history can be repeated
     drawn = Random(f"plan:{venue}:{seed}")  # noqa: S311
@@ -270,6 +287,28 @@ def _stream_rules(drawn: Random) -> Iterator[FaultRule]:
         yield FaultRule(kind="reset", rate=0.3, phase=drawn.choice(("before", "after")))
     if drawn.random() < 0.3:
         yield FaultRule(kind="rate_limited", rate=0.3, retry_after_seconds=1)
+
+
+def _socket_rules(drawn: Random, faults: VenueFaults) -> Iterator[FaultRule]:
+    """As the wires do it to HTTP: lost on the way, late, refused by a wall, executed and not said, or said under another name."""
+    doubled, misnamed = _perhaps(drawn, 0.3, 0.1), _perhaps(drawn, 0.3, 0.1)
+    fates: tuple[tuple[float, dict[str, Any]], ...] = (
+        (faults.lost_request / 2, {"kind": "black_hole", "phase": "before"}),
+        (faults.lost_request / 2, {"kind": "reset", "phase": "before"}),
+        (faults.late_request, {"kind": "slow", "phase": "before", "delay_ms": drawn.randint(1, int(faults.late_seconds * 1000))}),
+        (faults.throttled, {"kind": drawn.choice(("rate_limited", "banned")), "retry_after_seconds": drawn.randint(1, 2)}),
+        (faults.wall / 2, {"kind": "forbidden"}),
+        (faults.wall / 2, {"kind": "error_before_execution", "code": NEVER_EXECUTED_SPOT}),
+        (faults.lost_answer / 2, {"kind": "black_hole", "phase": "after"}),
+        (faults.lost_answer / 2, {"kind": "answer_lost"}),
+        (faults.error_after / 2, {"kind": "error_after_execution", "code": drawn.choice(PROVES_NOTHING)}),
+        (faults.error_after / 2, {"kind": "forbidden", "phase": "after"}),
+        (faults.error_after / 2, {"kind": "slow", "phase": "after", "delay_ms": drawn.choice((100, 1_500, 4_000))}),
+        (doubled, {"kind": "answer_doubled"}),
+        (misnamed, {"kind": "answer_misnamed"}),
+    )  # fmt: skip
+    for call in SOCKET_CALLS:
+        yield from (FaultRule(call=call, rate=rate, **rule) for rate, rule in fates if rate)
 
 
 def _draw(seed: int, drawn: Random) -> Plan:

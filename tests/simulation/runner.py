@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
+from ordergate.ports.venue import OrderEntry
 from ordergate.trading.ids import VenueName
 from tests.simulation.ambient import quiet_graves, simulated
 from tests.simulation.controls import CONTROLS
@@ -46,19 +47,30 @@ class Tally:
         self.broken += other.broken
 
 
-def run_history(seed: int, *, control: str | None = None, venue: VenueName = ZETARIUM) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where histories happen: a venue, and by which way its orders are sent."""
+
+    venue: VenueName = ZETARIUM
+    entry: OrderEntry = OrderEntry.REST
+
+
+AT_ZETARIUM = Place()
+
+
+def run_history(seed: int, *, control: str | None = None, place: Place = AT_ZETARIUM) -> Verdict:
     """One history from its seed."""
-    verdict, _ = _run(seed, venue, control=control, record=False)
+    verdict, _ = _run(seed, place, control=control, record=False)
     return verdict
 
 
-def tell_history(seed: int, *, control: str | None = None, venue: VenueName = ZETARIUM) -> tuple[Verdict, list[Moment]]:
+def tell_history(seed: int, *, control: str | None = None, place: Place = AT_ZETARIUM) -> tuple[Verdict, list[Moment]]:
     """One history with everything that happened in it."""
-    return _run(seed, venue, control=control, record=True)
+    return _run(seed, place, control=control, record=True)
 
 
-def _run(seed: int, venue: VenueName, *, control: str | None, record: bool) -> tuple[Verdict, list[Moment]]:
-    plan = draw_plan(seed, venue)
+def _run(seed: int, place: Place, *, control: str | None, record: bool) -> tuple[Verdict, list[Moment]]:
+    plan = draw_plan(seed, place.venue, place.entry)
     with (
         simulated(feed_pace_seconds=plan.feed_pace_seconds),
         CONTROLS[control].built_in() if control else nullcontext(),
@@ -70,12 +82,12 @@ def _run(seed: int, venue: VenueName, *, control: str | None, record: bool) -> t
     return verdict, world.moments
 
 
-def run_chunk(first: int, count: int, control: str | None = None, venue: VenueName = ZETARIUM) -> Tally:
+def run_chunk(first: int, count: int, control: str | None = None, place: Place = AT_ZETARIUM) -> Tally:
     """So many seeds, one after the other. With a control only what gives it away counts as broken."""
     tally = Tally()
     with _throwing_worlds_away(), quiet_graves():
         for seed in range(first, first + count):
-            verdict = run_history(seed, control=control, venue=venue)
+            verdict = run_history(seed, control=control, place=place)
             tally.histories += 1
             tally.orders += verdict.orders
             tally.executed += verdict.executed
@@ -102,10 +114,10 @@ def _throwing_worlds_away() -> Iterator[None]:
         gc.enable()
 
 
-def run_many(pool: ProcessPoolExecutor, first: int, count: int, venue: VenueName = ZETARIUM) -> Iterator[Tally]:
+def run_many(pool: ProcessPoolExecutor, first: int, count: int, place: Place = AT_ZETARIUM) -> Iterator[Tally]:
     """As they are done."""
     chunks = [
-        pool.submit(run_chunk, start, min(CHUNK, first + count - start), None, venue)
+        pool.submit(run_chunk, start, min(CHUNK, first + count - start), None, place)
         for start in range(first, first + count, CHUNK)
     ]
     waiting: set[Future[Tally]] = set(chunks)
@@ -115,27 +127,27 @@ def run_many(pool: ProcessPoolExecutor, first: int, count: int, venue: VenueName
             yield each.result()
 
 
-def hunt(name: str, *, first: int = 1, enough: int = FOUND_ENOUGH, venue: VenueName = ZETARIUM) -> Tally:
+def hunt(name: str, *, first: int = 1, enough: int = FOUND_ENOUGH, place: Place = AT_ZETARIUM) -> Tally:
     """Run a control until it is found often enough, or its histories are used up. Always the same seeds, so that what is found stays found."""
     tally = Tally()
     control = CONTROLS[name]
     while len(tally.broken) < enough and tally.histories < control.histories_max:
         left = control.histories_max - tally.histories
-        tally.add(run_chunk(first + tally.histories, min(CHUNK, left), name, venue))
+        tally.add(run_chunk(first + tally.histories, min(CHUNK, left), name, place))
     return tally
 
 
-def digests(seeds: Sequence[int], venue: VenueName = ZETARIUM) -> list[str]:
+def digests(seeds: Sequence[int], place: Place = AT_ZETARIUM) -> list[str]:
     """What each of these histories comes to, in this process."""
     with quiet_graves():
-        return [run_history(seed, venue=venue).digest for seed in seeds]
+        return [run_history(seed, place=place).digest for seed in seeds]
 
 
-def digests_elsewhere(seeds: Sequence[int], *, hash_seed: int, venue: VenueName = ZETARIUM) -> list[str]:
+def digests_elsewhere(seeds: Sequence[int], *, hash_seed: int, place: Place = AT_ZETARIUM) -> list[str]:
     """The same in another process, whose sets and dicts of strings are in another order."""
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": os.pathsep.join(sys.path)}
     told = subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "digests", venue, *map(str, seeds)],
+        [sys.executable, "-m", "tests.simulation", "digests", place.venue, place.entry, *map(str, seeds)],
         env=environment,
         check=True,
         capture_output=True,

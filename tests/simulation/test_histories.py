@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from ordergate.ports.venue import IdScope
+from ordergate.ports.venue import IdScope, OrderEntry
 from ordergate.trading.ids import VenueName
 from tests.simulation.ambient import AmbientUse, quiet_graves, simulated
 from tests.simulation.controls import CONTROLS, controls_at
 from tests.simulation.plan import ZETARIUM, draw_plan
-from tests.simulation.runner import digests, digests_elsewhere, hunt, run_chunk, run_history, tell_history
+from tests.simulation.runner import Place, digests, digests_elsewhere, hunt, run_chunk, run_history, tell_history
 
 SEEDS = 60
 CHUNKS = 2
-BINANCE = (VenueName("binance-spot"), VenueName("binance-futures"))
+SPOT = VenueName("binance-spot")
+BINANCE = (SPOT, VenueName("binance-futures"))
 BINANCE_SEEDS = 20
+SOCKET_SEEDS = 6
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +37,21 @@ def test_no_history_breaks_a_promise(chunk: int) -> None:
 
 @pytest.mark.parametrize("venue", BINANCE)
 def test_no_history_at_binance_breaks_a_promise(venue: VenueName) -> None:
-    tally = run_chunk(1, BINANCE_SEEDS, venue=venue)
+    tally = run_chunk(1, BINANCE_SEEDS, place=Place(venue))
     assert [f"make simulate VENUE={venue} SEED={broken.seed}: {broken.what}" for broken in tally.broken] == []
     assert tally.orders >= 6 * BINANCE_SEEDS
     assert tally.executed >= 2 * BINANCE_SEEDS
+
+
+def test_no_history_with_orders_over_the_websocket_breaks_a_promise() -> None:
+    place = Place(SPOT, OrderEntry.SOCKET)
+    tally = run_chunk(1, SOCKET_SEEDS, place=place)
+    assert [
+        f"make simulate VENUE={SPOT} ENTRY=socket SEED={broken.seed}: {broken.what}" for broken in tally.broken
+    ] == []
+    _, moments = tell_history(2, place=place)
+    assert any("WS order.place arrives: 200" in moment.what for moment in moments)
+    assert digests([2], place) != digests([2], Place(SPOT))
 
 
 @pytest.mark.parametrize("name", ["blind_resend", "query_then_resend"])
@@ -46,7 +59,7 @@ def test_no_history_at_binance_breaks_a_promise(venue: VenueName) -> None:
 def test_an_order_that_is_sent_again_is_found_where_a_finished_order_frees_its_id(venue: VenueName, name: str) -> None:
     assert draw_plan(1, venue).declaration.id_scope is IdScope.OPEN_ONLY
     gives_away = CONTROLS[name].gives_away
-    histories = (run_history(seed, control=name, venue=venue) for seed in range(1, 200))
+    histories = (run_history(seed, control=name, place=Place(venue)) for seed in range(1, 200))
     assert any(gives_away(found) for verdict in histories for found in verdict.differences)
 
 
@@ -68,8 +81,8 @@ def test_a_seed_is_a_history_here_and_in_a_process_with_other_hashes() -> None:
 @pytest.mark.parametrize("venue", BINANCE)
 def test_a_seed_is_a_history_at_binance_too(venue: VenueName) -> None:
     seeds = [3, 14]
-    here = digests(seeds, venue)
-    assert digests_elsewhere(seeds, hash_seed=99, venue=venue) == here
+    here = digests(seeds, Place(venue))
+    assert digests_elsewhere(seeds, hash_seed=99, place=Place(venue)) == here
     assert not set(here) & {run_history(seed).digest for seed in seeds}
 
 

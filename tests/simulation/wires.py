@@ -7,18 +7,18 @@ channels. Chance decides what becomes of each request and answer.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from ordergate.access.retry_after import retry_after_ms
 from ordergate.access.websocket import HandshakeRefused
-from ordergate.simulator.binance.sockets import Channel, Line
+from ordergate.simulator.binance.sockets import Channel
 from ordergate.simulator.served import Request, Response
 from ordergate.trading.errors import Misconfigured
 from tests.simulation.loop import Node, Scheduler
-from tests.simulation.pipes import Pipe
+from tests.simulation.pipes import FarEnd, Pipe
 from tests.simulation.venue import Note, VenueFaults
 
 ADDRESS = "10.0.0.1"
@@ -47,7 +47,7 @@ class Front(Protocol):
 
     def refuse_connection(self, request: Request) -> Response | None: ...
 
-    def open_channel(self, line: Line, request: Request) -> Channel: ...
+    def open_channel(self, line: FarEnd, request: Request) -> Channel: ...
 
 
 class Wire:
@@ -95,7 +95,10 @@ class Wire:
         if refused is not None:
             headers = {name.lower(): value for name, value in refused.headers}
             raise HandshakeRefused(f"handshake_{refused.status}", retry_after_ms=retry_after_ms(headers))
-        pipe = Pipe(self.node, self.front.draw, is_cut=lambda: self._cut, hear=hear, lost=lost, now=now)
+        pipe = Pipe(
+            self.node, self.front.draw, is_cut=lambda: self._cut, hear=hear, lost=lost, now=now,
+            named=names_in, knowing=self.knowing, on_the_way=self._count,
+        )  # fmt: skip
         self._pipes = [each for each in self._pipes if each.is_served]
         self._pipes.append(pipe)
         pipe.channel = self.front.open_channel(pipe.far, request)
@@ -105,6 +108,9 @@ class Wire:
         if not self.node.effect() or self._cut:
             await self.node.loop.create_future()
         await asyncio.sleep(0.001 + self.front.draw.random() * 0.004)
+
+    def _count(self, more: int) -> None:
+        self.front.on_the_way += more
 
     def _node_died(self) -> None:
         for pipe in list(self._pipes):
@@ -246,7 +252,11 @@ def wire_bytes(response: Response) -> bytes:
 
 def orders_named(query: str) -> tuple[str, ...]:
     """The client ids of the orders that a request would make: one, or those of a list."""
-    said = dict(parse_qsl(query))
+    return names_in(dict(parse_qsl(query)))
+
+
+def names_in(said: Mapping[str, str]) -> tuple[str, ...]:
+    """The same, of its parameters."""
     single = said.get("newClientOrderId") or said.get("clientAlgoId")
     return tuple(said[name] for name in _LEG_NAMES if name in said) if single is None else (single,)
 

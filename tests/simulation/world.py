@@ -181,9 +181,10 @@ class World:
             stream_faults=plan.stream_faults,
             offset_ms=plan.venue_offset_ms,
             note=self.note,
+            entry=plan.entry,
         )
         return venue, RealClients(
-            venue=venue, request_seconds=plan.request_seconds, budget_seconds=self._budget_seconds
+            venue=venue, request_seconds=plan.request_seconds, budget_seconds=self._budget_seconds, entry=plan.entry
         )
 
     # Running.
