@@ -13,6 +13,8 @@ from ordergate.runtime.clock import SystemClock
 from ordergate.runtime.connection import Bus
 from ordergate.runtime.control import turn_restore
 from ordergate.runtime.server import EmbeddedServer, free_port
+from ordergate.trading.errors import BusUnavailable
+from ordergate.wire import streams
 from tests.integration.test_key_commands import installation
 
 Findings = list[dict[str, Any]]
@@ -68,6 +70,30 @@ async def test_a_bus_that_holds_nothing_yet_is_told_and_not_waited_for(
     assert code == 1
     assert "run python -m services.provision" in of(found, "streams", "PROBLEM")
     assert "cannot be read within 0.3 s" in of(found, "services", "PROBLEM")
+
+
+class FullShelf:
+    """A bucket on a full disk: the server is asked and does not answer."""
+
+    def __init__(self, _bus: Bus, *, bucket: str) -> None:
+        assert bucket == streams.CONTROL
+
+    async def put(self, key: str, _value: bytes) -> int:
+        raise BusUnavailable(f"no answer from the bus about {key}")
+
+
+async def test_a_bus_that_answers_and_stores_nothing_is_a_problem(
+    bus: Bus,
+    server: EmbeddedServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert bus.client.is_connected
+    monkeypatch.setattr(doctor, "BusShelf", FullShelf)
+    code, found = await examined(capsys, installation(tmp_path), server.url)
+    assert code == 1
+    assert "room on its disk" in of(found, "bus", "PROBLEM")
 
 
 async def test_a_restore_that_goes_on_is_a_problem(

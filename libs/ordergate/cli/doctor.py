@@ -28,8 +28,9 @@ from ordergate.runtime.jetstream import Refusal
 from ordergate.runtime.presence import present
 from ordergate.runtime.provision import check
 from ordergate.runtime.settings import Installation
+from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.errors import BusUnavailable, Misconfigured, OrdergateError
-from ordergate.wire import streams
+from ordergate.wire import keys, streams
 
 LIMIT_SECONDS = 10.0
 SERVER_MEASURED = "2.15."
@@ -225,6 +226,8 @@ async def _bus(bus: Bus, installation: Installation, *, seconds: float) -> Async
         )
     else:
         yield Finding(about="streams", level=Level.GOOD, text="streams, buckets and consumers are as declared")
+        async for each in _writes(bus):
+            yield each
     answer_seconds = (time.monotonic() - began) / len(declared(installation))
     server = bus.client.server_version
     is_measured = str(server).startswith(SERVER_MEASURED)
@@ -250,6 +253,19 @@ async def _bus(bus: Bus, installation: Installation, *, seconds: float) -> Async
         ]
     for each in standing:
         yield each
+
+
+async def _writes(bus: Bus) -> AsyncGenerator[Finding, None]:
+    """A bus whose disk is full answers every question and stores nothing."""
+    try:
+        await BusShelf(bus, bucket=streams.CONTROL).put(keys.DOCTOR, b"{}")
+    except BusUnavailable as error:
+        yield Finding(
+            about="bus",
+            level=Level.PROBLEM,
+            text=f"takes no writes, so nothing is sent: {error}",
+            advice="is there room on its disk? It must be started again once there is",
+        )
 
 
 async def _sizes(bus: Bus) -> AsyncGenerator[Finding, None]:

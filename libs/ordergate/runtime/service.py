@@ -342,6 +342,8 @@ class Service:
         for stop in reversed(frame.stops):
             try:
                 await stop()
+            except Unavailable as away:
+                self._log.warning("not said to the bus at the end", reason=str(away))
             except Exception:  # noqa: BLE001 - the others must be stopped all the same
                 self._log.exception("stopping failed")
         await frame.trace.stop()

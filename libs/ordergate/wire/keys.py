@@ -11,6 +11,8 @@ RESTORE = "kill.restore"
 EVERYTHING = ">"
 RAIN = "rain"
 """CONTROL: half the plan, twice the pauses."""
+DOCTOR = "doctor"
+"""CONTROL: written by `ordergate doctor` to see that it can be; nobody reads it."""
 
 
 def checkpoint(service: str, venue: VenueName, account: AccountName) -> str:
