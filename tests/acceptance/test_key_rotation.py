@@ -206,9 +206,7 @@ async def test_a_key_comes_from_vault_and_so_does_the_next(tmp_path: Path) -> No
             fake.secrets[path] = [json.loads(Path(_key_path(text)).read_text())]
             without = "\n".join(line for line in text.splitlines() if not line.startswith(f"{SIGNER} ="))
             stored = f'[accounts.secrets]\n{SIGNER} = "{path}"\n'
-            at_vault = (
-                f'[vault]\nurl = "http://127.0.0.1:{vault.origin.port}"\nask_seconds = 1\ntoken_file = {json.dumps(str(token_file))}\n'
-            )
+            at_vault = f'[vault]\nurl = "http://127.0.0.1:{vault.origin.port}"\nask_seconds = 1\ntoken_file = {json.dumps(str(token_file))}\n'
             return f"{without}\n{stored}{at_vault}"
 
         context = running_system(tmp_path, Development(limits=AMPLE, replicas=2), change=from_vault)
