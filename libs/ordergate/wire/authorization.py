@@ -78,7 +78,9 @@ A client without our library reads by a consumer that has a name and one filter,
 bus compares it with what is granted. With nats-py, whose `subscribe` asks without a name and so is denied:
 
 ```python
-config = ConsumerConfig(name="alpha-1", filter_subject="orders.zetarium.main.>", ack_policy=AckPolicy.NONE, inactive_threshold=60)
+config = ConsumerConfig(
+    name="alpha-1", filter_subject="orders.zetarium.main.>", ack_policy=AckPolicy.NONE, inactive_threshold=60
+)
 await js.add_consumer("ORDERS", config)
 reading = await js.pull_subscribe_bind("alpha-1", stream="ORDERS")
 messages = await reading.fetch(10)

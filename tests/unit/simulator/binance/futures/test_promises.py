@@ -148,10 +148,10 @@ def test_reduce_only_never_turns_or_opens_a_position(moves: list[Row]) -> None:
 
 
 def _close_twice(floor: Floor, account: str, held: int) -> None:
-    """Against a resting order of the other account, once nothing else rests."""
+    """Against a resting order of the other account, once nothing else rests or waits for a price."""
     for name in NAMES:
-        for order in list(floor.exchange.accounts[name].open_orders.values()):
-            floor.call("DELETE v1/order", account=name, symbol="BTCUSDT", orderId=order.id)
+        floor.call("DELETE v1/allOpenOrders", account=name, symbol="BTCUSDT")
+        floor.call("DELETE v1/algoOpenOrders", account=name, symbol="BTCUSDT")
     sell, buy = ("SELL", "BUY") if held > 0 else ("BUY", "SELL")
     twice = Decimal(2 * abs(held)) / 1000
     (other,) = (name for name in NAMES if name != account)
