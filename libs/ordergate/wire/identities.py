@@ -45,7 +45,7 @@ SINGLE = (Kind.PROVISION, *SERVICES)
 """One identity of each, of this name."""
 
 SAYS = {
-    Kind.PROVISION: "makes the streams, consumers and buckets that are absent; changes and deletes nothing",
+    Kind.PROVISION: "makes what is absent, renews the consumers of an earlier version; changes nothing else, deletes nothing",
     Kind.RISK: "decides: `approved`, `refused`, and that nothing is sent again",
     Kind.ORDER_SUBMISSION: "sends; writes every state that its answers prove, and `approved` only to close positions at the kill switch",
     Kind.STATUS_POLLING: "writes every state that the venue shows, and adopts strangers' orders",
