@@ -1,4 +1,4 @@
-"""Stop and cancel without the bus: what an operator still has when nothing else answers (REQUIREMENTS F4).
+"""Stop and cancel without the bus: what an operator still has when nothing else answers.
 
 Nothing new leaves this process from the call on; every open order of its accounts is canceled until the exchange shows none, twice; and the
 switch is thrown for everybody as soon as the bus takes it, so that its return does not start the trade again.

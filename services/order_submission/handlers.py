@@ -1,6 +1,6 @@
 """One account's order desk: the only sender of orders, and the one place where "send" is decided.
 
-The call of DESIGN 2 is `budget -> timestamp -> append submitting(k) -> check -> sign -> send`. The venue session runs it and asks
+The call is `budget -> timestamp -> append submitting(k) -> check -> sign -> send`. The venue session runs it and asks
 this desk for the two middle steps (`Attempting.write_ahead`). A request is sent by the very call that wrote its `submitting`, once;
 a redelivered `approved` that meets `submitting` never sends.
 """

@@ -1,4 +1,4 @@
-"""Orders that go to the venue in one request or not at all: the call of DESIGN 2 with a write-ahead of every leg.
+"""Orders that go to the venue in one request or not at all: the call of one order with a write-ahead of every leg.
 
 `budget -> timestamp -> append submitting(k) of leg 1, of leg 2, ... -> check -> sign -> send`. Risk approves the legs in order; this desk acts
 upon the last one's `approved` and reads the others in the ledger. The request leaves only after each leg holds its write-ahead, so a leg that

@@ -1,4 +1,4 @@
-"""A simulated nats-server with JetStream, at the level of frames: what BUS-FACTS says of the real one, under faults drawn from the seed.
+"""A simulated nats-server with JetStream, at the level of frames: what was seen of the real one, under faults drawn from the seed.
 
 It speaks to runtime.* through `connection.SimConnection`, so everything above the socket is the code that runs in production.
 tests/integration/ports holds it to the real server, claim by claim.
@@ -53,7 +53,7 @@ CALM = BusFaults()
 
 
 class SimBus:
-    """cluster: three nodes, which look at the Msg-Id before the expectation; one node does it the other way round (BUS-FACTS 1.2)."""
+    """cluster: three nodes, which look at the Msg-Id before the expectation; one node does it the other way round."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A simulated consumer: what it has still to deliver, what waits for an ack, and the pull requests it may answer (BUS-FACTS 1.3)."""
+"""A simulated consumer: what it has still to deliver, what waits for an ack, and the pull requests it may answer."""
 
 from collections import deque
 from collections.abc import Callable, Mapping

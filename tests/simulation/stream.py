@@ -1,4 +1,4 @@
-"""A simulated stream: what the server stores, and by which guards it refuses (BUS-FACTS 1.2).
+"""A simulated stream: what the server stores, and by which guards it refuses.
 
 Indexed by the filters that are really asked for, so that the last message under an order's wildcard costs one look.
 """

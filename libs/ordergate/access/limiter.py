@@ -160,7 +160,7 @@ class Limiter:
 
     def throttled(self, freeze: Freeze) -> None:
         """The venue said when to come back: nobody calls before, here or in any other process. Who comes back and is sent away again waits longer
-        than he is told: 1, 2, 4, 8 s (REQUIREMENTS B3).
+        than he is told: 1, 2, 4, 8 s.
         """
         freeze = replace(freeze, for_ms=freeze.for_ms + self._backing_off_ms())
         self._thawed_at = max(self._thawed_at, self._clock.monotonic() + freeze.for_ms / 1_000)

@@ -1,4 +1,4 @@
-"""Spans of orders. The trace is the order itself (DESIGN 7), so a span needs only its clientOrderId to find its trace."""
+"""Spans of orders. The trace is the order itself, so a span needs only its clientOrderId to find its trace."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -33,7 +33,7 @@ from ordergate.wire.streams import CONTROL, FILLS, ORDERS
 
 CONFIRM_SECONDS = 0.3
 CONFIRMED_SECONDS = 1.0
-"""How old a confirmation may be for a sender to send (DESIGN 2)."""
+"""How old a confirmation may be for a sender to send."""
 
 WRITES_MAX = 20
 _UNREADABLE = "a kill switch entry cannot be read"

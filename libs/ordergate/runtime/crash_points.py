@@ -1,4 +1,4 @@
-"""The named crash points: where a service of a development home can be told to die, and which row of the crash table (DESIGN 5) that tries.
+"""The named crash points: where a service of a development home can be told to die, and which row of the crash table that tries.
 
 A step is one append, send, acknowledgement or write of a service. Its point `before` dies with nothing done, `during` with the bytes on
 the socket and no answer read, `after` with the answer in hand and nothing made of it yet.

@@ -1,6 +1,6 @@
 """The ledger over the stream ORDERS (ports.ledger): the only publisher to it, by compare-and-set, one order at a time.
 
-Who won is read from the ledger, not from the ack (DESIGN 2). Subject and guard come from one function of wire.subjects. No Msg-Id: with
+Who won is read from the ledger, not from the ack. Subject and guard come from one function of wire.subjects. No Msg-Id: with
 one, a bus of three nodes tells two replicas that both won.
 """
 

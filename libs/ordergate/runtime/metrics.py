@@ -1,4 +1,4 @@
-"""What a service counts, each thing by an exact method, in a registry of its own process (REQUIREMENTS G3).
+"""What a service counts, each thing by an exact method, in a registry of its own process.
 
 A label's values must be few, for each makes a time series that lives as long as the process: messages are counted by lane, and a
 label whose values come from outside (a venue's reject code) stops at LABEL_SETS_MAX and goes on as "other".

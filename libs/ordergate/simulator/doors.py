@@ -1,4 +1,4 @@
-"""The simulator's own doors (DESIGN 10): its books and counters for whoever compares, and its levers for whoever tests.
+"""The simulator's own doors (docs/simulator.md): its books and counters for whoever compares, and its levers for whoever tests.
 
 Unsigned, uncounted, on the same port. Everything they show is of real accounts; the background flow is nobody's business.
 """

@@ -34,7 +34,7 @@ WRITE_BUFFER_BYTES_MAX = 16 * 1024 * 1024
 CLOSE_SECONDS = 1.0
 GOING_AWAY = 1001
 _PING_MS = {"binance-spot": (20_000, 60_000), "binance-futures": (180_000, 600_000)}
-"""Every so often, and how long until the pong of it (VENUES 2.6, 3)."""
+"""Every so often, and how long until the pong of it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -218,7 +218,7 @@ class Absence:
 
 
 class NonExecution(StrEnum):
-    """Why a request can never execute: the proofs of DESIGN 2."""
+    """Why a request can never execute: all the proofs that there are."""
 
     NEVER_SENT = "never_sent"  # said by the very call that wrote the attempt
     THROTTLED = "throttled"  # 429, 418

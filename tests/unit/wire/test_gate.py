@@ -45,7 +45,7 @@ WHO = {key: PLACE[key] for key in ("schema", "intentId", "venue", "account", "st
 
 
 def read(subject: str = SUBJECT, /, **changes: object) -> gate.Request | Refusal:
-    """The intent of DESIGN 4 with some fields changed (... removes one)."""
+    """An intent with some fields changed (... removes one)."""
     body = {name: value for name, value in (PLACE | changes).items() if value is not ...}
     return gate.read_intent(subject, json.dumps(body).encode())
 

@@ -6,7 +6,7 @@
     REVOKED   never again, whatever file it comes back in
 
 A key is ready to be revoked at the venue when nothing that it signed is in flight and the venue's own clock has passed its last timestamp by the
-window and the settle time: the same fence that DESIGN 2 puts behind an order.
+window and the settle time: the same fence that is put behind an order.
 """
 
 from collections.abc import Mapping

@@ -62,7 +62,7 @@ _FUTURES_TEXTS = {
     -1008: "Request throttled by system-level protection. Reduce-only/close-position orders are exempt. Please try again.",
     -1016: "Service Unavailable.",
 }
-"""On futures the text of a 503 decides what became of the order (VENUES 3)."""
+"""On futures the text of a 503 decides what became of the order."""
 
 
 def failed(status: int, code: str, *, is_futures: bool) -> Failure:

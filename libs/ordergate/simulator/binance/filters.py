@@ -18,7 +18,7 @@ AVG_PRICE_MINUTES = 5
 
 
 def spot_filters(row: SymbolConfig) -> Filters:
-    """As VENUES 2.10 has them. MARKET_LOT_SIZE carries stepSize 0, as real symbols do."""
+    """As filters.md has them. MARKET_LOT_SIZE carries stepSize 0, as real symbols do."""
     up, down = _text(row.price_band_up), _text(row.price_band_down)
     usual: Filters = {
         "PRICE_FILTER": _price(row),
@@ -58,7 +58,7 @@ def spot_filters(row: SymbolConfig) -> Filters:
 
 
 def futures_filters(row: SymbolConfig) -> Filters:
-    """As VENUES 3 has them: MIN_NOTIONAL's field is `notional`, the counts' is `limit`."""
+    """As USD-M's exchangeInfo has them: MIN_NOTIONAL's field is `notional`, the counts' is `limit`."""
     usual: Filters = {
         "PRICE_FILTER": _price(row),
         "LOT_SIZE": _lot(row),

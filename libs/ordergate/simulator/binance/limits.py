@@ -54,7 +54,7 @@ class Limit:
 
 
 def limits_of(dialect: DialectName, config: BinanceLimitsConfig) -> tuple[Limit, ...]:
-    """The dialect's own numbers where the configuration has none (VENUES 2.6, 3)."""
+    """The dialect's own numbers where the configuration has none."""
     spot = dialect == "binance-spot"
     rows: tuple[tuple[Kind, Interval, int, int | None], ...] = (
         ("REQUEST_WEIGHT", "MINUTE", 1, config.weight_1m or (6000 if spot else 2400)),

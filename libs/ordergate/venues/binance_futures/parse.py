@@ -60,9 +60,9 @@ OPEN = frozenset({State.PENDING, State.ACCEPTED, State.PARTIALLY_FILLED})
 CONDITIONAL = frozenset({OrderType.STOP, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET})
 TRAILING = "TRAILING_STOP_MARKET"
 TRAILING_DELTA_MIN, TRAILING_DELTA_MAX = 10, 1_000
-OPEN_ALGOS_MAX = 200
-"""Conditional orders that may wait in the account, over all symbols (VENUES 3): no filter says it."""
 """Hundredths of a per cent: a callbackRate of 0.1 to 10 per cent."""
+OPEN_ALGOS_MAX = 200
+"""Conditional orders that may wait in the account, over all symbols: no filter says it."""
 GOOD_TILL_MS_MIN = 600_000
 """A GTD order must live longer than this."""
 

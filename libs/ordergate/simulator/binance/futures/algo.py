@@ -1,6 +1,6 @@
 """The algo service: conditional orders that wait outside of the books, and become ordinary orders when a price is reached.
 
-Margin, position and book are looked at when an order triggers, not before (VENUES 3). The order that comes of one carries the conditional order's client
+Margin, position and book are looked at when an order triggers, not before. The order that comes of one carries the conditional order's client
 id as its own (public issue threads of official clients; the documents are silent) and another order id, which ALGO_UPDATE names as `ai`.
 """
 

@@ -1,4 +1,4 @@
-"""The table of USD-M futures: every signed call with its weight, its order count and what it reads (VENUES 3 and the venue's pages of each call).
+"""The table of USD-M futures: every signed call with its weight, its order count and what it reads (the venue's pages of each call).
 
 Public calls and listen keys are the front's.
 """

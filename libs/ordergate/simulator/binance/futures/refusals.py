@@ -1,4 +1,4 @@
-"""Every way in which USD-M futures say no, with the venue's codes (error codes of the futures documents; VENUES 3).
+"""Every way in which USD-M futures say no, with the venue's codes (error codes of the futures documents).
 
 Codes are facts of the venue; texts follow its documents as far as they print them.
 """

@@ -1,4 +1,4 @@
-"""The table of Spot's calls with their weights (VENUES 2.6, 2.7) and the parameters that each reads."""
+"""The table of Spot's calls with their weights (rest-api.md) and the parameters that each reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a symbol's filters let pass (filters.md; VENUES 2.10). Everything here comes before the matching engine: -1013."""
+"""What a symbol's filters let pass (filters.md). Everything here comes before the matching engine: -1013."""
 
 from __future__ import annotations
 

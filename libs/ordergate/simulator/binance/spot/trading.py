@@ -227,7 +227,7 @@ def _read_restriction(parameters: Parameters) -> Status | None:
 def _replaced(
     canceled: Canceled | Failure, placed: SpotOrder | Failure | None, request: NewOrder, *, is_over_limit: bool
 ) -> object | Failure:
-    """VENUES 2.9: what became of each leg stands in `data`; the status alone says nothing."""
+    """What became of each leg stands in `data`; the status alone says nothing."""
     is_placed = placed is not None and not isinstance(placed, Failure)
     new_response: object = None
     if isinstance(placed, Failure):

@@ -1,4 +1,4 @@
-"""cancelReplace: every outcome of VENUES 2.9, read leg by leg."""
+"""cancelReplace: every outcome that is documented, read leg by leg."""
 
 from __future__ import annotations
 
