@@ -59,6 +59,30 @@ async def test_what_was_pending_when_the_bus_went_does_not_keep_a_connection_fro
     await bus.close()
 
 
+async def test_a_bus_that_goes_while_a_connection_says_goodbye_does_not_keep_it() -> None:
+    """The pong it waits for went with the bus; and what dials again must end, though nobody is there to refuse it."""
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.15.1","max_payload":65536,"headers":true,"proto":1}\r\n')
+        pings = 0
+        while line := await reader.readline():
+            pings += line.startswith(b"PING")
+            if pings > 1:
+                gone.set()
+                break
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        bus = await connect(f"nats://127.0.0.1:{port}", service="test")
+        await asyncio.wait_for(bus.close(), GONE_SECONDS)
+        assert gone.is_set()
+        assert bus.client.is_closed
+
+
 class _Deaf:
     """The task, but its cancellation is lost."""
 

@@ -58,9 +58,11 @@ class Bus:
         if self.client.is_closed:
             return
         try:
-            if self.client.is_connected:
-                await self.client.flush()
-            await self.client.close()
+            try:
+                if self.client.is_connected:
+                    await self.client.flush()
+            finally:
+                await self.client.close()
         except (NatsError, OSError) as error:
             structlog.get_logger("bus").warning("the bus went away while closing", error=repr(error))
 
@@ -106,7 +108,7 @@ class Access:
 
 
 def connection_options(service: str, access: Access | None = None) -> dict[str, Any]:
-    """What every connection of ours sets, FastStream's too (BUS-FACTS 2, row 5: the defaults give up for ever after two minutes)."""
+    """What every connection of ours sets, FastStream's too (the defaults give up for ever after two minutes)."""
     access = access or Access()
     return {
         "name": service,

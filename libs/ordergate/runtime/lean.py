@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nats.aio.client import Client
+from nats.aio.client import DEFAULT_FLUSH_TIMEOUT, Client
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 from nats.protocol.parser import AWAITING_CONTROL_LINE
@@ -138,26 +138,32 @@ class LeanClient(Client):
         for action in self._back:
             action()
 
-    async def _settle(self) -> None:
-        """Return once the server has read everything. nats-py's flush alone is not enough: its ping overtakes what its flusher still holds,
-        and a connection lost meanwhile takes the pong with it. Then the reconnect tells the server of every subscription.
+    @override
+    async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:
+        """Return once the server has answered what was written, or the connection is lost: it takes the pong with it, for which nats-py
+        would wait until the time-out (seconds). Raises nats.errors.FlushTimeoutError, ConnectionClosedError.
         """
-        await self._flush_pending(force_flush=True)
         lost = asyncio.Event()
         self.when_lost(lost.set)
-        pong = asyncio.ensure_future(self.flush())
+        pong = asyncio.ensure_future(super().flush(timeout))
         pong.add_done_callback(_looked_at)  # and never cancelled: nats-py's read loop fails on a pong nobody waits for
         gone = asyncio.ensure_future(lost.wait())
         try:
             await asyncio.wait({pong, gone}, return_when=asyncio.FIRST_COMPLETED)
             if pong.done():
                 await pong
-                return
-            while not self.is_connected and not self.is_closed:
-                await self.wait_connected(_LOOK_SECONDS)
         finally:
             gone.cancel()
             self.forget(lost.set)
+
+    async def _settle(self) -> None:
+        """Return once the server has read everything. nats-py's flush alone is not enough: its ping overtakes what its flusher still holds.
+        Of a connection lost meanwhile the reconnect tells the server of every subscription.
+        """
+        await self._flush_pending(force_flush=True)
+        await self.flush()
+        while not self.is_connected and not self.is_closed:
+            await self.wait_connected(_LOOK_SECONDS)
 
     @override
     async def _read_loop(self) -> None:
