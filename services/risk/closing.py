@@ -67,9 +67,9 @@ class Closings:
             )
         if now_ms >= request.created_at_ms + request.valid_for_ms:
             return _order(request, Side.SELL, held, reduce_only=False)  # refused as any order that comes too late
-        instrument = self._first_word.instrument(symbol)
+        instrument = self._first_word.instrument(symbol, now_ms)
         if instrument is None:
-            return _refused("unknown_symbol", f"{symbol} is not traded in this account")
+            return _refused("unknown_symbol", self._first_word.why_unknown(symbol))
         price = self._first_word.price(instrument, now_ms)
         free = self._sellable(instrument, held, None if price is None else price.price, now_ms)
         if free <= 0:

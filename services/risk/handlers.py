@@ -309,9 +309,9 @@ class RiskDesk:
         )
 
     def _weigh_against_limits(self, request: OrderRequest, now_ms: int) -> Terms | tuple[str, str]:
-        instrument = self._first_word.instrument(request.key.symbol)
+        instrument = self._first_word.instrument(request.key.symbol, now_ms)
         if instrument is None:
-            return "unknown_symbol", f"{request.key.symbol} is not traded in this account"
+            return "unknown_symbol", self._first_word.why_unknown(request.key.symbol)
         reference = self._first_word.price(instrument, now_ms)
         is_fresh = (
             reference is not None and now_ms - reference.observed_at_ms <= self._limits.reference_price_age_max_ms

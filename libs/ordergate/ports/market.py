@@ -26,6 +26,9 @@ class MarketData(Protocol):
     def awaits(self, venue: VenueName, symbol: Symbol) -> bool:
         """Whether nobody has said yet if the venue has this symbol. False: what `instrument` shows now is an answer."""
 
+    def knows_any(self, venue: VenueName) -> bool:
+        """Whether filters of any symbol of the venue are at hand."""
+
     def awaits_price(self, venue: VenueName, symbol: Symbol) -> bool:
         """Whether no price of it has come yet, since this process began."""
 

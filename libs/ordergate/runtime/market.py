@@ -101,6 +101,9 @@ class ShelfMarketData:
     def awaits(self, venue: VenueName, symbol: Symbol) -> bool:
         return not self._has_read or keys.instrument(venue, symbol) in self._unsaid
 
+    def knows_any(self, venue: VenueName) -> bool:
+        return any(key.startswith(keys.instruments_of(venue)) for key in self._instruments)
+
     def awaits_price(self, venue: VenueName, symbol: Symbol) -> bool:
         return not self._has_read or keys.price(venue, symbol) in self._unsaid
 

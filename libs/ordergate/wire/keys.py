@@ -106,7 +106,12 @@ def budget_limits(budget: str) -> str:
 
 
 def instrument(venue: VenueName, symbol: Symbol) -> str:
-    return f"rules.{token(venue)}.{token(symbol)}"
+    return f"{instruments_of(venue)}{token(symbol)}"
+
+
+def instruments_of(venue: VenueName) -> str:
+    """What the key of each of the venue's instruments begins with."""
+    return f"rules.{token(venue)}."
 
 
 def is_instrument(key: str) -> bool:
