@@ -69,10 +69,6 @@ class LaneDelivery:
         return parse_headers(self._raw.headers)
 
     @property
-    def raw_headers(self) -> bytes | None:
-        return self._raw.headers
-
-    @property
     def stored_at_ms(self) -> int:
         return self._stored_at_ns // 1_000_000
 

@@ -32,11 +32,6 @@ _SAYS_NOTHING = "returning true from eof_received()"
 _DEPTH_MAX = 6
 
 
-def register_secret(text: str) -> None:
-    """Mask this value from now on, wherever it appears."""
-    redaction.register(text)
-
-
 def redact_text(text: str) -> str:
     """Text without secrets: those of access.redaction, and seeds and tokens of the bus."""
     return _FORMS.sub(redaction.MASK, redaction.redact(text))

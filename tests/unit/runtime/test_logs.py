@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from ordergate.runtime.logs import configure_logs, redact_event, redact_text, register_secret
+from ordergate.access import redaction
+from ordergate.runtime.logs import configure_logs, redact_event, redact_text
 
 CANARY = "canary-b7f1e0c2-secret"
 SEED = "SUAIBDPBAUTWCWBKIO6XHQNINK5FWJW4OHLXC3HQ2KFE4PEJUA44CNHTC4"
@@ -54,7 +55,7 @@ def fail() -> None:
 
 
 def test_a_registered_value_is_masked_in_every_corner(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    register_secret(CANARY)
+    redaction.register(CANARY)
     log = structlog.get_logger("x")
     event = f"event {CANARY}"
     log.info(event, text=CANARY, nested={"a": [CANARY, {CANARY: (CANARY,)}]}, thing=ValueError(CANARY))

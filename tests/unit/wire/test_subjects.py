@@ -116,37 +116,6 @@ def test_an_answer_to_an_unreadable_id_is_not_the_answer_to_the_id_underscore() 
     assert underscore == "answers.z.main.alpha.=5F"
 
 
-@given(names, names, names, names)
-def test_a_template_never_shows_an_id(venue: str, account: str, symbol: str, order_id: str) -> None:
-    key = OrderKey(
-        venue=VenueName(venue),
-        account=AccountName(account),
-        symbol=Symbol(symbol),
-        client_order_id=ClientOrderId(order_id),
-    )
-    assert (
-        subjects.template(subjects.order(key, State.FILLED))
-        == "orders.{venue}.{account}.{symbol}.{clientOrderId}.filled"
-    )
-
-
-@pytest.mark.parametrize(
-    ("subject", "template"),
-    [
-        ("intents.z.main.alpha.place.BTCUSDT", "intents.{venue}.{account}.{strategy}.place.{symbol}"),
-        ("intents.z.main.alpha.a-17.BTCUSDT", "intents.>"),
-        ("orders.z.main.BTCUSDT.a-17.a-18", "orders.>"),
-        ("fills.z.main.BTCUSDT.918273-555", "fills.{venue}.{account}.{symbol}.{tradeId}"),
-        ("dead.risk.INTENTS", "dead.risk.INTENTS"),
-        ("control.kill.request", "control.kill.request"),
-        ("control.statement.z.main", "control.statement.{venue}.{account}"),
-        ("_INBOX.abc.def", "other"),
-    ],
-)
-def test_templates_are_bounded(subject: str, template: str) -> None:
-    assert subjects.template(subject) == template
-
-
 def _covers(pattern: str, subject: str) -> bool:
     wanted, tokens = pattern.split("."), subject.split(".")
     assert wanted[-1] == ">"
