@@ -30,7 +30,8 @@ OWNER_HOLD_MS = 2_000
 
 
 async def compose(frame: Frame) -> None:
-    markets = {venue: await _compose_market(frame, venue) for venue in {each.venue_name for each in frame.accounts}}
+    venues = sorted({account.venue_name for account in frame.accounts})
+    markets = {venue: await _compose_market(frame, venue) for venue in venues}
     for account in frame.accounts:
         keys = await open_keys(frame, account, find_venue(account.venue_name).declaration)
         reading = open_reading(account.venue_name, open_account(frame, account, keys))
