@@ -313,15 +313,16 @@ class FillDesk:
             async for stored in fills:
                 if stored is None:
                     break
-                self._count(stored.fill)
+                # Of others there is nothing to learn here, and all that ever traded would be kept as if its order were still to come.
+                its = self._watched_of(stored.fill)
+                if its is not None:
+                    its.count(stored.fill)
         for watched in uncertain:
             watched.is_count_certain = True
             self._watch.drop_if_complete(watched)
 
     def _count(self, fill: Fill) -> None:
-        watched = self._watch.of_venue_order(fill.symbol, fill.venue_order_id)
-        if watched is None and fill.client_order_id is not None:
-            watched = self._watch.of_client_order(fill.client_order_id)
+        watched = self._watched_of(fill)
         if watched is not None:
             watched.count(fill)
             self._watch.drop_if_complete(watched)
@@ -329,6 +330,12 @@ class FillDesk:
             self._orphans.setdefault(fill.client_order_id, []).append(fill)
             while len(self._orphans) > REMEMBERED_TRADES:
                 del self._orphans[next(iter(self._orphans))]
+
+    def _watched_of(self, fill: Fill) -> Watched | None:
+        watched = self._watch.of_venue_order(fill.symbol, fill.venue_order_id)
+        if watched is None and fill.client_order_id is not None:
+            watched = self._watch.of_client_order(fill.client_order_id)
+        return watched
 
     def _count_orphans(self, watched: Watched) -> None:
         """The feed may be behind the trade list: what was stored of an order before it was watched counts as well, or it would be inferred again."""
