@@ -24,7 +24,9 @@ _SECRET_NAMES = frozenset(
         "password",
     }
 )
-_FORMS = re.compile(r"\bS[UAONCX][A-Z2-7]{50,}\b|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}")
+_FORMS = re.compile(
+    r"\bS[UAONCX][A-Z2-7]{50,}\b|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}|(?<=://)[^\s/@]{1,256}(?=@)"
+)
 _QUIET = ("httpx", "httpcore", "aiohttp.access", "faststream.access")
 """They log whole URLs, signature included, at INFO."""
 _SAYS_NOTHING = "returning true from eof_received()"
@@ -33,7 +35,7 @@ _DEPTH_MAX = 6
 
 
 def redact_text(text: str) -> str:
-    """Text without secrets: those of access.redaction, and seeds and tokens of the bus."""
+    """Text without secrets: those of access.redaction, seeds and tokens of the bus, and who stands before the @ of an address."""
     return _FORMS.sub(redaction.MASK, redaction.redact(text))
 
 

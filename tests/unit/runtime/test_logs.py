@@ -78,6 +78,11 @@ def test_a_field_with_a_secret_name_is_masked_whatever_it_holds(name: str) -> No
     assert redact_event(None, "info", {"event": "x", "headers": {name: "plain"}})["headers"] == {name: "[redacted]"}
 
 
+def test_a_password_in_an_address_is_masked() -> None:
+    assert redact_text("nats://desk:hidden@bus:4222 does not answer") == "nats://[redacted]@bus:4222 does not answer"
+    assert redact_text("nats://bus:4222 at desk@bus") == "nats://bus:4222 at desk@bus"
+
+
 def test_what_is_no_secret_stays_as_it_is() -> None:
     event = {"event": "order sent", "client_order_id": "alpha-000017", "attempt": 1, "price": "64250.5", "ok": True}
     assert redact_event(None, "info", dict(event)) == event
