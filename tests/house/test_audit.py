@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,7 +53,7 @@ def _database(known: dict[str, str], *, garbage: bytes | None = None) -> Iterato
 def _audit(url: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-I", ROOT / "requirements/audit.py"],
-        env={**os.environ, "ORDERGATE_AUDIT_URL": url},
+        env={**os.environ, "ORDERGATE_AUDIT_URL": url, "no_proxy": "127.0.0.1"},
         capture_output=True,
         text=True,
         check=False,
@@ -84,8 +83,7 @@ def test_what_is_no_answer_proves_nothing_and_fails_nothing(garbage: bytes) -> N
     assert (code, "skipped" in said) == (0, True), said
 
 
-def test_without_a_database_it_says_skipped_and_takes_no_time() -> None:
-    began = time.monotonic()
+def test_without_a_database_it_says_skipped_at_once() -> None:
+    """For the reason that the system gave, not because its own limit had passed."""
     code, said = _audit(NOWHERE)
-    assert (code, "skipped" in said) == (0, True), said
-    assert time.monotonic() - began < 5
+    assert (code, "skipped" in said, "Connection refused" in said) == (0, True, True), said

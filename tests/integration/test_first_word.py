@@ -195,7 +195,7 @@ async def test_an_intent_that_ends_before_the_symbols_are_known_is_expired(bus: 
 
 
 class Venue:
-    """Its list of symbols, and how often it was read."""
+    """Its lists of symbols, one after the other; the last for ever."""
 
     def __init__(self, *answers: list[Any]) -> None:
         self.answers = list(answers)

@@ -1,6 +1,7 @@
 """The kill switch on a real nats-server: seen at once, confirmed through the leader, closed when it cannot be."""
 
 import asyncio
+import statistics
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -80,13 +81,15 @@ async def test_a_throw_closes_its_account_and_a_resume_opens_it(bus: Bus, switch
     await eventually(switch.is_confirmed)
     changed = asyncio.create_task(switch.changed())
     await asyncio.sleep(0)
-    await put(bus, document(1, thrown=True))
-    took = await eventually(lambda: switch.thrown(OURS) is not None)
-    assert took < 0.1
-    assert switch.thrown(OTHERS) is None
+    took = []
+    for epoch in (1, 3, 5):
+        await put(bus, document(epoch, thrown=True))
+        took.append(await eventually(lambda: switch.thrown(OURS) is not None))
+        assert switch.thrown(OTHERS) is None
+        await put(bus, document(epoch + 1, thrown=False))
+        await eventually(lambda: switch.thrown(OURS) is None)
+    assert statistics.median(took) < 0.1, "pushed, not found by the next question"
     await asyncio.wait_for(changed, 1)
-    await put(bus, document(2, thrown=False))
-    await eventually(lambda: switch.thrown(OURS) is None)
     await eventually(switch.is_confirmed)
 
 
