@@ -13,10 +13,12 @@ from pathlib import Path
 import aiohttp
 
 from ordergate.runtime.server import _binary, free_port
+from tests.integration.orders_at_hand import eventually
 from tests.kubernetes.manifests import Rendered
 
 NODES = 3
 FORMED_SECONDS = 30.0
+RELOADED = "Reloaded server configuration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +54,12 @@ class Node:
                     if answer.status == 200:
                         return
 
-    def reload(self) -> None:
-        """As the guide says it: by the server's own command and its pid file."""
+    async def reload(self) -> None:
+        """As the guide says it: by the server's own command and its pid file. Returns when the server says that it has."""
+        before = self.log.count(RELOADED)
         command = [_binary(), "--signal", f"reload={self.folder / 'nats.pid'}"]
-        subprocess.run(command, check=True, capture_output=True)
+        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+        await eventually(lambda: self.log.count(RELOADED) > before, seconds=FORMED_SECONDS)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ async def test_what_the_guide_makes_is_what_runs(production: Rendered, tmp_path:
         try:
             for pod in pods:
                 await pod.ready()
-            seed = _add_strategy(operator, nodes)
+            seed = await _add_strategy(operator, nodes)
             async with connect(
                 url,
                 venue=VENUE,
@@ -135,13 +135,13 @@ def _keys(operator: Operator, simulator_port: int) -> Path:
     return documents[SHARD]
 
 
-def _add_strategy(operator: Operator, nodes: list[Node]) -> Path:
+async def _add_strategy(operator: Operator, nodes: list[Node]) -> Path:
     """By the guide's lines for an identity that is added later; the nodes read it while they run."""
     operator.type(ADDED)
     block = (operator.secrets / "nats-authorization/authorization.conf").read_text()
     for node in nodes:
         (node.folder / "authorization.conf").write_text(block)
-        node.reload()
+        await node.reload()
     return operator.home / f"secrets/identities/{STRATEGY}.nk"
 
 
