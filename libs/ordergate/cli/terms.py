@@ -37,7 +37,9 @@ class Difference:
 
 
 async def examine(caller: Caller, config: Path, *, apply: bool) -> Exit:
-    """NOT_DONE while something differs. apply: set what differs first, with the trading key; a venue refuses that while orders or positions stand against it."""
+    """NOT_DONE while something differs. apply: set what differs first, with the trading key; a venue refuses that while orders or positions stand
+    against it. Raises VenueUnavailable, Misconfigured.
+    """
     worst = Exit.DONE
     for account in accounts_of(caller, config):
         found = await read_terms(account)
@@ -90,8 +92,10 @@ async def read_terms(account: AccountSettings) -> AccountTerms | None:
 
 async def _set(account: AccountSettings, wanted: list[Difference]) -> list[str]:
     """What the venue did not take."""
+    if not wanted:
+        return []
     client = open_trading(account.venue_name, _opening(account, TRADER))
-    if not wanted or not isinstance(client, SetsTerms):
+    if not isinstance(client, SetsTerms):
         return []
     async with _started(client, account):
         answers = [(each, await _set_one(client, each)) for each in wanted]
