@@ -20,7 +20,8 @@ class Development:
     """What to simulate. limits: where they differ from the venue's, by our names for its buckets; simulator: more of its document;
 
     deviation: what the services are told of a simulator that is not what the venue's adapter declares (ports.venue.Deviation);
-    order_entry: the way of the accounts' orders, None for the venue's first; replicas: how many processes of a service may serve the same accounts at once, each with keys of its own;
+    order_entry: the way of the accounts' orders, None for the venue's first;
+    replicas: how many processes of a service may serve the same accounts at once, each with keys of its own;
     url: where the services find the simulator, None for this machine;
     key_folders: where a service has its key files when not below the home, for each to have a folder that the others cannot read.
     """

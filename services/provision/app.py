@@ -14,7 +14,10 @@ NAME = "provision"
 
 
 async def run(environment: Environment) -> int:
-    """Create what is absent, renew what an earlier version declared. Exit code 0: all is as declared now; 1: the bus did not answer; 2: something differs, nothing was changed."""
+    """Create what is absent, renew what an earlier version declared.
+
+    Exit code 0: all is as declared now; 1: the bus did not answer; 2: something differs, nothing was changed.
+    """
     configure_logs(service=NAME, instance=environment.instance)
     log = structlog.get_logger(NAME)
     try:

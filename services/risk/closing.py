@@ -1,8 +1,9 @@
 """What a `close` intent becomes: an order over the position as the fills make it.
 
 Where orders can be reduce-only the venue itself caps them by the position. Where they cannot (Spot) a position is a holding, and the order is
-a sale of no more than is certainly ours to sell: what the fills of our strategies hold (the account's other trades, which may go back years, are none of it), less the fees that were taken from it and less what open orders of ours
-may still sell, and never more than the venue showed in the account.
+a sale of no more than is certainly ours to sell: what the fills of our strategies hold (the account's other trades, which may go back years, are
+none of it), less the fees that were taken from it and less what open orders of ours may still sell, and never more than the venue showed in the
+account.
 """
 
 from dataclasses import dataclass, replace
