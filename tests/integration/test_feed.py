@@ -2,7 +2,9 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
+import orjson
 import pytest
 
 from ordergate.ports.ledger import Entry
@@ -17,6 +19,7 @@ from ordergate.runtime.pull import Pull
 from ordergate.runtime.shelf import BusShelf
 from ordergate.trading.ids import AccountName
 from ordergate.wire import subjects
+from ordergate.wire.codec import encode_order
 from ordergate.wire.streams import CONTROL, ORDERS
 from tests.integration.orders_at_hand import ACCOUNT, VENUE, approved, eventually, fill
 
@@ -162,6 +165,25 @@ async def test_a_message_that_cannot_be_read_is_passed_over_and_counted(bus: Bus
     feed = BusFeed(bus)
     assert [entry.sequence for entry in await replay(feed, after=0)] == [1, 3]
     assert feed.unreadable == 1
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [{"trades": [{"tradeId": "1"}]}, {"trades": 1}, {"trades": [{}], "view": {}}, {"trades": [1], "view": 1}],
+)
+async def test_a_readable_order_with_evidence_that_is_none_stops_nobody(bus: Bus, evidence: dict[str, Any]) -> None:
+    order, event = approved(7)
+    spoilt = orjson.loads(encode_order(order, event, "a"))
+    spoilt["evidence"] = evidence
+    assert isinstance(await bus.jetstream.publish(subjects.order_address(order).subject, orjson.dumps(spoilt)), Ack)
+    await fill_ledger(bus, 1)
+    feed = BusFeed(bus)
+    assert [entry.sequence for entry in await replay(feed, after=0)] == [2]
+    assert feed.unreadable == 1
+    key = order.key
+    assert (
+        await StreamLedger(bus.jetstream, clock=SystemClock()).last(key.venue, key.account, key.client_order_id) is None
+    )
 
 
 async def test_fills_come_with_their_stream_sequence(bus: Bus) -> None:

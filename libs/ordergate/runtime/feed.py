@@ -58,6 +58,7 @@ class BusFeed:
                             stored_at_ms=message.stored_at_ms,
                             subject=message.subject,
                         )
+                        entry = entry_of(record)
                     except OtherSchema as error:
                         raise OtherSchema(f"{message.subject}, message {message.sequence}: {error}") from error
                     except Unreadable as error:
@@ -65,7 +66,7 @@ class BusFeed:
                         continue
                     if self._flow is not None:
                         self._flow.note_order(record, live=live)
-                    yield entry_of(record)
+                    yield entry
         finally:
             self._open.remove(reading)
 

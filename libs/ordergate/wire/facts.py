@@ -505,8 +505,8 @@ def trades_from(evidence: Mapping[str, Any]) -> tuple[VenueTrade, ...]:
     told = evidence.get("trades")
     if not told:
         return ()
-    view = view_from(evidence["view"])
     try:
+        view = view_from(evidence["view"])
         return tuple(
             VenueTrade(
                 trade_id=TradeId(_name(each["tradeId"])),
