@@ -18,8 +18,10 @@ from services.order_submission.cancels import fold_view
 REPLACED = "replaced"
 """Why the end of the old order was asked for."""
 
-LOOK_AGAIN_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Between looks at an old order that may be at the venue under an id that nobody knows yet: soon known, as a rule."""
+LOOK_AGAIN_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
+"""Between looks at an old order that may be at the venue under an id that nobody knows yet: soon known, as a rule. Where it is not, hundreds may
+wait, and each look reads the ledger twice.
+"""
 
 
 class Replacing:
@@ -86,7 +88,10 @@ class Replacing:
             own = await self._ledger.last(key.venue, key.account, key.client_order_id)
             if own is None or own.order.state.is_terminal:  # somebody asked for its end while it waited
                 return NotSent(reason="replaced_order_unresolved", retriable=False)
-            await self._clock.sleep(min(seconds, max(0.0, over_at - self._clock.monotonic())))
+            left = over_at - self._clock.monotonic()
+            if left <= 0:
+                break
+            await self._clock.sleep(min(seconds, left))
         return NotSent(reason="replaced_order_unresolved", retriable=True)
 
     async def _ask_for_end(self, old: Entry) -> Entry:
