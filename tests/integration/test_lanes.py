@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 import pytest_asyncio
@@ -122,6 +123,30 @@ async def test_a_sequential_lane_keeps_the_order_through_failures(bus: Bus, star
     assert counts["3"] == [1, 2, 3, 4]
     assert lane.counts.retried == 4
     assert lane.counts.buried == 0
+
+
+async def test_cancels_that_wait_for_their_orders_keep_no_other_cancel_out(bus: Bus, start: StartLane) -> None:
+    """Two hundred come again and again, as while risk is away or the venue does not answer; the next one is heard all the same."""
+    spec = streams.cancels_consumer(VENUE, ACCOUNT)
+    await provision(bus.jetstream, resources(consumers=(spec,)))
+    heard = asyncio.Event()
+    waiting: set[bytes] = set()
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.data == b"last":
+            heard.set()
+            await delivery.ack()
+            return
+        waiting.add(delivery.data)
+        await delivery.retry(after_seconds=0.5)
+
+    numbers = count()
+    await start(handle, Concurrent(key=lambda _subject: str(next(numbers)), in_flight_max=32), spec=spec)
+    subject = subjects.intent(VENUE, ACCOUNT, StrategyName("alpha"), IntentKind.CANCEL, Symbol("BTCUSDT"))
+    for text in (*map(str, range(200)), "last"):
+        assert isinstance(await bus.jetstream.publish(subject, text.encode()), Ack)
+    await asyncio.wait_for(heard.wait(), 5)
+    assert len(waiting) == 200
 
 
 async def test_a_retry_of_a_concurrent_lane_frees_its_place(bus: Bus, start: StartLane) -> None:

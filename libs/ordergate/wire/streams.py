@@ -40,6 +40,8 @@ FILL_STREAMING = "fill_streaming"
 POSITION_TRACKING = "position_tracking"
 CANCELS = "order_submission_cancels"
 STRANGERS = "strangers"
+CANCELS_WAITING_MAX = 512
+"""Cancels of one account that wait for the fate of their orders. Each looks again twice a second, so that many cost what a lane can bear."""
 
 
 class Discard(StrEnum):
@@ -226,6 +228,7 @@ def earlier_consumers(venue: VenueName, account: AccountName, *, replicas: int =
             cancels_consumer(venue, account, replicas=replicas),
             description="cancel, cancel_all and replace intents",
             filter_subjects=subjects.intents_of(venue, account, *cancel),
+            max_ack_pending=64,
         ),
     )
 
@@ -257,14 +260,17 @@ def submission_consumer(venue: VenueName, account: AccountName, *, replicas: int
 
 
 def cancels_consumer(venue: VenueName, account: AccountName, *, replicas: int = 1) -> ConsumerSpec:
-    """A lane of its own: a cancel never waits behind orders, nor asks risk."""
+    """A lane of its own: a cancel never waits behind orders, nor asks risk.
+
+    A cancel whose order is not decided yet, or in doubt, comes again until it is: it stays unacknowledged and must not keep the next ones out.
+    """
     return ConsumerSpec(
         durable=durable_name(CANCELS, venue, account),
         stream=INTENTS,
         description="cancel and cancel_all intents",
         filter_subjects=subjects.intents_of(venue, account, IntentKind.CANCEL, IntentKind.CANCEL_ALL),
         ack_wait_seconds=2,
-        max_ack_pending=64,
+        max_ack_pending=CANCELS_WAITING_MAX,
         replicas=replicas,
     )
 
